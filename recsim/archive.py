@@ -1,0 +1,296 @@
+"""Run: what a run leaves behind, in memory or as a folder that any Parquet reader opens; and the checkpoint to go on from."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recsim.errors import RecsimError
+from recsim.eventlog import SCHEMA, Columns
+from recsim.files import PART, new_folder, whole
+from recsim.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY = {"day": "<f8", "epoch": "<i4", "window": "O", "group": "O", "metric": "O", "value": "<f8"}
+ITEMS = {"epoch": "<i4", "item": "<i4", "origin": "|i1", "impressions": "<i8", "clicks": "<i8"}
+History = list[tuple[float, int, str, str, str, float]]
+
+
+@dataclass
+class Run:
+    """A run as it stands: its scenario and seed, and frames of what happened.
+
+    status: "done", "running" or "interrupted". digest: of the clicks of all closed epochs, as hexadecimal text.
+    seconds: wall time so far. folder: where it is kept, or None.
+    """
+
+    scenario: Scenario
+    seed: int
+    status: str
+    digest: str
+    seconds: float
+    folder: Path | None = None
+    manifest: dict[str, Any] = field(default_factory=dict, repr=False)
+    _tables: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Return the run that a folder holds; its tables are read when they are asked for.
+
+        Raises RecsimError in one line when there is no whole run in it.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        scenario = Scenario.load(folder / "scenario.toml")
+        return cls(
+            scenario, int(manifest["seed"]), manifest["status"], manifest["digest"], manifest["seconds"], folder, manifest
+        )
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Metrics in long form: day, epoch, window ("epoch" or "so far"), group, metric, value."""
+        return self._table("history")
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """Impressions and clicks of each epoch, item and origin code; what is zero in both is left out."""
+        return self._table("items")
+
+    @cached_property
+    def clicks(self) -> pd.DataFrame:
+        """The log of clicks, in the columns of `recsim.eventlog.SCHEMA`."""
+        return self._table("clicks")
+
+    @cached_property
+    def impressions(self) -> pd.DataFrame:
+        """The log of impressions; empty unless the scenario keeps them."""
+        return self._table("impressions")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        if self.folder is None:
+            return pd.DataFrame(self._tables[name])
+        if name in ("history", "items"):
+            return pd.read_parquet(self.folder / f"{name}.parquet", partitioning=None)
+        parts = [pd.read_parquet(path, partitioning=None) for path in sorted((self.folder / name).glob("*.parquet"))]
+        empty = pd.DataFrame({column: np.zeros(0, dtype) for column, dtype in SCHEMA.items()})
+        return pd.concat(parts, ignore_index=True) if parts else empty
+
+    def series(self, metric: str, group: str = "all") -> pd.Series:
+        """Return one metric by epoch.
+
+        Raises RecsimError when there is no such metric in the history.
+        """
+        from recsim.errors import nearest
+
+        frame = self.history
+        if metric not in set(frame["metric"]):
+            raise RecsimError(f"{metric}: is not a metric of this run; {nearest(metric, frame['metric'])}")
+        chosen = frame[(frame["metric"] == metric) & (frame["group"] == group) & (frame["window"] == "epoch")]
+        return chosen.set_index("epoch")["value"].rename(metric)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the last epoch, by name, for all users and items."""
+        frame = self.history
+        last = frame[(frame["window"] == "epoch") & (frame["group"] == "all")]
+        last = last[last["epoch"] == last["epoch"].max()]
+        return dict(zip(last["metric"], last["value"].astype(float), strict=True))
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are closed."""
+        frame = self.history
+        return int(frame.loc[frame["window"] == "epoch", "epoch"].nunique())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run folder.
+
+    Raises RecsimError when there is none, or one that is damaged.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return {key: manifest[key] for key in ("seed", "status", "digest", "seconds", "scenario_hash")} | manifest
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RecsimError(f"{folder}: holds no run that can be read; give the folder that a run has written") from None
+
+
+class Archive:
+    """The writing side of a run folder. Every file is written beside and renamed when whole."""
+
+    def __init__(self, folder: Path, scenario: Scenario, seed: int) -> None:
+        self.folder, self.scenario, self.seed = folder, scenario, seed
+        self.seconds_before = 0.0
+
+    @classmethod
+    def create(cls, folder: Path, scenario: Scenario, seed: int) -> Archive:
+        """Make the folder of a new run.
+
+        Raises RecsimError when it exists or cannot be made.
+        """
+        new_folder(folder, "choose another folder for the run, or go on with the run in it by resuming it")
+        self = cls(folder, scenario, seed)
+        for name in ("clicks", "checkpoint", *(["impressions"] if scenario.log == "impressions" else [])):
+            (folder / name).mkdir()
+        self._text("scenario.toml", scenario.toml())
+        self.manifest("running", "", 0.0)
+        return self
+
+    @classmethod
+    def reopen(cls, folder: Path, scenario: Scenario | None, seed: int | None) -> Archive:
+        """Return the folder of a run to go on with, cleared of what was not whole.
+
+        Raises RecsimError when it holds no run, or one of another scenario or seed.
+        """
+        manifest = read_manifest(folder)
+        kept = Scenario.load(folder / "scenario.toml")
+        if scenario is not None and scenario.hash != manifest["scenario_hash"]:
+            raise RecsimError(f"{folder}: holds a run of another scenario; resume it without naming a scenario")
+        if seed is not None and seed != manifest["seed"]:
+            raise RecsimError(f"{folder}: holds a run of seed {manifest['seed']}; resume it without naming a seed")
+        for part in folder.rglob(f".*{PART}"):
+            part.unlink()
+        self = cls(folder, kept, int(manifest["seed"]))
+        self.seconds_before = float(manifest["seconds"])
+        return self
+
+    # ------------------------------------------------------------------------------------------------- what is written
+    def manifest(self, status: str, digest: str, seconds: float, **more: Any) -> dict[str, Any]:
+        """Write and return the manifest: what ran, on what, how far it is."""
+        manifest = {
+            "name": self.scenario.name, "status": status, "seed": self.seed, "world_seed": self.scenario.world_seed,
+            "scenario_hash": self.scenario.hash, "digest": digest, "seconds": round(seconds, 3),
+        } | more | {"versions": _versions(), "platform": _platform()}  # fmt: skip
+        self._text("manifest.json", json.dumps(manifest, indent=2) + "\n")
+        return manifest
+
+    def rows(self, name: str, epoch: int, columns: Columns, digest: str) -> None:
+        """Write the rows of a closed epoch to clicks/ or impressions/."""
+        self._parquet(self.folder / name / f"epoch={epoch:05d}.parquet", columns, {"digest": digest})
+
+    def history(self, history: History) -> None:
+        """Write all metrics so far."""
+        self._parquet(self.folder / "history.parquet", history_columns(history))
+
+    def item_counts(self, epoch: int, columns: Columns) -> None:
+        """Keep the item counts of a closed epoch until the run ends."""
+        with whole(self.folder / "checkpoint" / f"items={epoch:05d}.npz") as path:
+            _save(path, columns)
+
+    def items(self) -> None:
+        """Write the item counts of all closed epochs as one table."""
+        parts = [_load(path) for path in sorted((self.folder / "checkpoint").glob("items=*.npz"))]
+        self._parquet(self.folder / "items.parquet", stacked(parts))
+
+    def checkpoint(self, epoch: int, state: dict[str, Any]) -> None:
+        """Write the state from which the run can go on at the deployment of model *epoch*, and drop the one before."""
+        with whole(self._checkpoint(epoch)) as path:
+            _save(path, state)
+        for older in (self.folder / "checkpoint").glob("epoch=*.npz"):
+            if older != self._checkpoint(epoch):
+                older.unlink()
+
+    # ---------------------------------------------------------------------------------------------------- what is read
+    def latest(self) -> tuple[dict[str, Any], list[Columns], History] | None:
+        """Return the last checkpoint, the clicks and the history of all epochs before it; None when there is none yet.
+
+        Files of later epochs are removed: they are written again, the same to the byte.
+        """
+        found = sorted((self.folder / "checkpoint").glob("epoch=*.npz"))
+        if not found:
+            return None
+        state = _load(found[-1])
+        epoch = int(state["epoch"])
+        for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz"):
+            for path in self.folder.glob(pattern):
+                if int(path.name.split("=")[1].split(".")[0]) >= epoch:
+                    path.unlink()
+        clicks = [self._columns(path) for path in sorted((self.folder / "clicks").glob("*.parquet"))]
+        return state, clicks, self._history(epoch)
+
+    def _history(self, epoch: int) -> History:
+        import pandas as pd
+
+        if not (self.folder / "history.parquet").exists():
+            return []
+        frame = pd.read_parquet(self.folder / "history.parquet", partitioning=None)
+        return [tuple(row) for row in frame[frame["epoch"] < epoch].itertuples(index=False)]  # type: ignore[misc]
+
+    def _columns(self, path: Path) -> Columns:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path, partitioning=None)
+        return {name: table[name].to_numpy().astype(dtype) for name, dtype in SCHEMA.items()}
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self.folder / "checkpoint" / f"epoch={epoch:05d}.npz"
+
+    def _text(self, name: str, text: str) -> None:
+        with whole(self.folder / name) as path:
+            path.write_text(text, encoding="utf-8", newline="\n")
+
+    def _parquet(self, path: Path, columns: Columns, about: dict[str, str] | None = None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        metadata = {"seed": str(self.seed), "scenario": self.scenario.hash} | (about or {})
+        with whole(path) as part:
+            pq.write_table(pa.table(columns, metadata=metadata), part, compression="zstd", compression_level=1)
+
+
+def history_columns(history: History) -> Columns:
+    """Return the history as columns."""
+    values = list(zip(*history, strict=True)) or [()] * len(HISTORY)
+    return {name: np.array(column, dtype) for (name, dtype), column in zip(HISTORY.items(), values, strict=True)}
+
+
+def stacked(parts: list[Columns]) -> Columns:
+    """Return the item counts of several epochs as one table."""
+    return {
+        name: np.concatenate([part[name] for part in parts] or [np.zeros(0)]).astype(dtype)
+        for name, dtype in ITEMS.items()
+    }
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    plain = {name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value for name, value in arrays.items()}
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **plain)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
+    except (OSError, ValueError, EOFError) as fault:
+        raise RecsimError(f"{path}: is damaged ({fault}); start the run anew in another folder") from None
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("recsim-loop", "numpy", "scipy", "implicit", "simpy", "pandas", "pyarrow", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _platform() -> dict[str, Any]:
+    from threadpoolctl import threadpool_info
+
+    keys = ("internal_api", "version", "architecture", "num_threads", "threading_layer")
+    libraries = [{key: library[key] for key in keys if key in library} for library in threadpool_info()]
+    return {"system": platform.system(), "machine": platform.machine(), "byteorder": sys.byteorder, "libraries": libraries}

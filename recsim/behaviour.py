@@ -1,0 +1,304 @@
+"""What people do: when they come, what they look for, and what they click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+from scipy.special import gammaincinv
+
+from recsim.lottery import ATTEMPTS, Lottery, draw_rows
+from recsim.population import Users
+from recsim.randomness import Floats, Randomness
+from recsim.recipe import Recipe
+from recsim.world import NOTHING, Bools, Ints, Items32, Slate, Visits
+
+DAY = 86_400
+
+
+# ---------------------------------------------------------------------------------------------------- when they come
+class Pace(Recipe):
+    """A recipe for the times of visits; they depend on the seed, the user and the pace only, never on what happens."""
+
+    def rates(self, randomness: Randomness, users: Users) -> Floats:
+        """Return the visits per day of each user: (users,)."""
+        raise NotImplementedError
+
+    def time(self, randomness: Randomness, address: npt.ArrayLike, ordinal: Ints, last: Floats, rate: Floats) -> Floats:
+        """Return the second, (n,), at which visit *ordinal* begins, the one before it having been at *last*.
+
+        A visit takes place in the whole second that holds this time. *last* is 0 for the first visit.
+        """
+        raise NotImplementedError
+
+
+class Poisson(Pace):
+    """Visits at random: a Poisson process for each user, whose rates differ by a gamma distribution."""
+
+    rate: float = Field(1.0, gt=0, le=10_000, description="mean visits per user and day")
+    spread: float = Field(0.0, ge=0, le=10, description="standard deviation of users' rates over their mean; 0: alike")
+
+    def rates(self, randomness: Randomness, users: Users) -> Floats:
+        """Return rate * activity * Gamma(shape 1/spread^2, mean 1), by inversion."""
+        rates = self.rate * users.activity
+        if not self.spread:
+            return rates
+        shape = self.spread**-2
+        return rates * np.maximum(gammaincinv(shape, randomness.uniform("Poisson.rate", users.address)) / shape, 1e-9)
+
+    def time(self, randomness: Randomness, address: npt.ArrayLike, ordinal: Ints, last: Floats, rate: Floats) -> Floats:
+        """Return the last time plus an exponential gap addressed by user and ordinal."""
+        return last + randomness.exponential("Poisson.gap", address, ordinal) * (DAY / rate)
+
+
+class Regular(Pace):
+    """Exactly one visit per user in every period, at a second of the period that is the user's own."""
+
+    period: float = Field(1.0, gt=0, description="days between the visits of one user")
+
+    def rates(self, randomness: Randomness, users: Users) -> Floats:
+        """Return one visit a period for everybody."""
+        return np.full(len(users), 1 / self.period)
+
+    def time(self, randomness: Randomness, address: npt.ArrayLike, ordinal: Ints, last: Floats, rate: Floats) -> Floats:
+        """Return ordinal periods plus the user's own offset, a uniform share of the period."""
+        return (ordinal + randomness.uniform("Regular.offset", address)) * float(round(self.period * DAY))
+
+
+# --------------------------------------------------------------------------------------------------- what they want
+@dataclass(frozen=True)
+class People:
+    """The truth about those who visit, which the feed never sees; row i belongs to visit i.
+
+    interests: (n, topics), theta now. demand: (topics, items), share of item i in the demand for topic k. address:
+    (items,), where items' random numbers live. had: for each user, what she has consumed and cannot consume again; None where everything can be consumed again.
+    """
+
+    interests: Floats
+    demand: Floats
+    address: npt.NDArray[np.uint32]
+    had: Callable[[npt.NDArray[np.integer]], Bools] | None
+
+    def preference(self, items: Items32) -> Floats:
+        """Return p_u(i) = sum_k theta_uk phi_ik a_i / W_k for items (n, k) or (n,); NOTHING has preference 0.
+
+        The sum is taken in the order of the topics, one rounding a step, so that every machine and batch agree.
+        """
+        wide = items.reshape(len(items), -1)
+        total = np.zeros(wide.shape)
+        for topic in range(self.demand.shape[0]):
+            total += self.interests[:, topic, None] * self.demand[topic].take(wide)
+        return np.where(wide == NOTHING, 0.0, total).reshape(items.shape)
+
+    def whim(self, visits: Visits, items: Items32) -> Floats:
+        """Return a number in (0, 1) for each user, visit and item: (n, k)."""
+        return visits.uniform("whim", self.address.take(np.maximum(items, 0)))
+
+    def free(self, items: Items32) -> Bools:
+        """Return whether each item (n, k) is there and can be consumed."""
+        there = items != NOTHING
+        return there if self.had is None else there & ~self.had(np.maximum(items, 0))
+
+
+def organic(visits: Visits, interests: Floats, demand: Lottery) -> Items32:
+    """Return what people consume unsteered, one item a visit: (n,); NOTHING where they have had everything.
+
+    A draw from p_u: a topic by an exponential race with rates theta_u, then an item of it. An item that *visits* bars
+    is drawn again, topic and item, and after ATTEMPTS times from p_u restricted to what is left.
+    """
+    result = np.full(len(visits), NOTHING, np.int32)
+    open_ = np.arange(len(visits))
+    for attempt in range(ATTEMPTS):
+        if not len(open_):
+            return result
+        part = visits.take(open_)
+        race = -np.log(part.block(f"organic.topic#{attempt}", interests.shape[1])) / interests[open_]
+        drawn = demand.draw(part, f"organic.item#{attempt}", np.argmin(race, axis=1))
+        fine = ~part.barred(drawn)
+        result[open_[fine]] = drawn[fine]
+        open_ = open_[~fine]
+    for start in range(0, len(open_), 256):
+        rows = open_[start : start + 256]
+        result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights)
+    return result
+
+
+def _restricted(visits: Visits, interests: Floats, demand: Floats) -> Items32:
+    """Return one draw a visit from p_u over the items that are not barred."""
+    wanted = np.zeros((len(visits), demand.shape[1]))
+    for topic in range(demand.shape[0]):
+        wanted += interests[:, topic, None] * demand[topic]
+    wanted[visits.consumed] = 0.0
+    return draw_rows(visits, "organic.rest", wanted)
+
+
+# -------------------------------------------------------------------------------------------------- what they click
+Bias = Literal["none", "log"] | float | tuple[float, ...]
+
+
+def position_bias(bias: Bias, size: int) -> Floats:
+    """Return (size,): the attention that each position gets, from the top.
+
+    "none": 1; "log": 1/log2(r+1); a number g: r^-g; a list: as given. r counts from 1.
+
+    >>> position_bias("log", 3).round(3).tolist(), position_bias(1.0, 2).tolist()
+    ([1.0, 0.631, 0.5], [1.0, 0.5])
+    """
+    rank = np.arange(1, size + 1, dtype=np.float64)
+    if isinstance(bias, tuple):
+        return np.array(bias[:size])
+    if isinstance(bias, float):
+        return rank**-bias
+    return np.ones(size) if bias == "none" else 1 / np.log2(rank + 1)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+class Choice(Recipe):
+    """A recipe for what people click on a slate."""
+
+    def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
+        """Return (n, k): 0 where there was no click, else 1 for the first click of the visit, 2 for the second, ..."""
+        raise NotImplementedError
+
+    def utility(self, visits: Visits, items: Items32, people: People) -> Floats:
+        """Return the true utility of consumed items (n,): log(m p_u(i)), 0 for an average item (Luce 1959)."""
+        return np.log(visits.released * people.preference(items))
+
+
+class _Biased(Choice):
+    bias: Bias = Field("log", description='attention by position: "none", "log", a number g for r^-g, or a list')
+
+    @field_validator("bias", mode="before")
+    @classmethod
+    def _plain(cls, bias: object) -> object:
+        if isinstance(bias, (list, tuple)) and all(_number(share) for share in bias):
+            return tuple(float(share) for share in bias)
+        if not _number(bias) and bias not in ("none", "log"):
+            raise ValueError('must be "none", "log", a number or a list of numbers')
+        return float(bias) if _number(bias) else bias  # type: ignore[arg-type]
+
+    @field_validator("bias")
+    @classmethod
+    def _possible(cls, bias: Bias) -> Bias:
+        shares = bias if isinstance(bias, tuple) else (1.0,)
+        if not shares or not all(0 <= share <= 1 for share in shares) or (isinstance(bias, float) and not bias >= 0):
+            raise ValueError("shares of attention must lie in [0, 1], an exponent must not be negative")
+        return bias
+
+
+class Luce(_Biased):
+    """Choose from the slate and an outside option in proportion to m p_u(i) times the attention of its position.
+
+    Utility log(m p_u(i)) + log(bias) + a standard Gumbel number addressed by user, visit and item; outside option
+    log(outside) + one more. Clicked are the items above the outside option, best first, at most *clicks*. Worked out as
+    the equivalent exponential race E / (m p_u(i) bias), the smallest winning (Luce 1959; Yellott 1977).
+    """
+
+    outside: float = Field(10.0, ge=0, description="weight of leaving without a click; an average item weighs 1")
+    clicks: int = Field(1, ge=1, le=1000, description="most clicks in one visit")
+
+    def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
+        """Return the order of the clicks, 0 for none."""
+        weight = visits.released * people.preference(slate.items) * position_bias(self.bias, slate.items.shape[1])
+        weight = np.where(people.free(slate.items), weight, 0.0)
+        race = _race(-np.log(people.whim(visits, slate.items)), weight)
+        outside = np.full((len(visits), 1), self.outside)
+        limit = _race(-np.log(visits.uniform("Luce.outside"))[:, None], outside)
+        return _first(race, race < limit, self.clicks)
+
+
+def _race(exponential: Floats, weight: Floats) -> Floats:
+    """Return the finishing times; who has no weight never arrives."""
+    return np.divide(exponential, weight, out=np.full(weight.shape, np.inf), where=weight > 0)
+
+
+def _first(race: Floats, above: Bools, most: int) -> npt.NDArray[np.int16]:
+    """Return the order of those *above* the outside option by their race, 0 for the others and from *most* on."""
+    if most == 1:
+        winner = np.argmin(np.where(above, race, np.inf), axis=1)
+        order = np.zeros(race.shape, np.int16)
+        rows = np.flatnonzero(above.any(axis=1))
+        order[rows, winner[rows]] = 1
+        return order
+    place = np.argsort(np.argsort(np.where(above, race, np.inf), axis=1, kind="stable"), axis=1, kind="stable") + 1
+    return np.where(above & (place <= most), place, 0).astype(np.int16)
+
+
+class Given(_Biased):
+    """Click each position independently with probability bias * theta[user, item], theta being given."""
+
+    theta: float | tuple[tuple[float, ...], ...] = Field(
+        0.1, description="click probability: one number, one row for all users, or a row a user and a column an item"
+    )
+
+    @field_validator("theta", mode="before")
+    @classmethod
+    def _rows(cls, theta: object) -> object:
+        rows = theta.tolist() if isinstance(theta, np.ndarray) else theta
+        if isinstance(rows, (list, tuple)):
+            rows = rows if rows and isinstance(rows[0], (list, tuple)) else [rows]
+            return tuple(tuple(float(p) if isinstance(p, int) else p for p in row) for row in rows)
+        return float(rows) if isinstance(rows, int) else rows
+
+    @field_validator("theta")
+    @classmethod
+    def _probabilities(cls, theta: object) -> object:
+        values = np.array(theta if isinstance(theta, tuple) else [[theta]])
+        if values.size == 0 or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError("probabilities must lie in [0, 1]")
+        return theta
+
+    def _theta(self, visits: Visits, items: Items32) -> Floats:
+        matrix = np.array(self.theta if isinstance(self.theta, tuple) else [[self.theta]])
+        user = visits.user if len(matrix) > 1 else np.zeros_like(visits.user)
+        return matrix[user[:, None] if items.ndim == 2 else user, items if matrix.shape[1] > 1 else 0 * items]
+
+    def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
+        """Return the order of the clicks, from the top, 0 for none."""
+        chance = position_bias(self.bias, slate.items.shape[1]) * self._theta(visits, np.maximum(slate.items, 0))
+        clicked = visits.uniform("Given.click", np.arange(slate.items.shape[1])) < chance
+        clicked &= people.free(slate.items)
+        return np.where(clicked, np.cumsum(clicked, axis=1), 0).astype(np.int16)
+
+    def utility(self, visits: Visits, items: Items32, people: People) -> Floats:
+        """Return theta of what was consumed: (n,)."""
+        return self._theta(visits, items)
+
+
+class AlwaysClick(Choice):
+    """Click the item at the top of the slate, whatever it is: every visit is one click."""
+
+    def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
+        """Return 1 at the first position that can be consumed."""
+        order = np.zeros(slate.items.shape, np.int16)
+        order[:, 0] = people.free(slate.items[:, :1])[:, 0]
+        return order
+
+
+class Cascade(_Biased):
+    """Look down the slate, click what attracts, and stop once satisfied (Chapelle and Zhang 2009, section 3, simplified).
+
+    The item at a position attracts with probability w / (w + outside), w = m p_u(i) bias; after a click the user is
+    satisfied with probability *satisfied* and looks no further.
+    """
+
+    outside: float = Field(10.0, gt=0, description="weight of passing an item by; an average item weighs 1")
+    satisfied: float = Field(0.7, ge=0, le=1, description="probability of stopping after a click")
+
+    def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
+        """Return the order of the clicks, from the top, 0 for none."""
+        positions = np.arange(slate.items.shape[1])
+        weight = visits.released * people.preference(slate.items) * position_bias(self.bias, len(positions))
+        attracted = people.whim(visits, slate.items) < weight / (weight + self.outside)
+        attracted &= people.free(slate.items)
+        stops = attracted & (visits.uniform("Cascade.satisfied", positions) < self.satisfied)
+        gone = (np.cumsum(stops, axis=1) - stops) > 0
+        clicked = attracted & ~gone
+        return np.where(clicked, np.cumsum(clicked, axis=1), 0).astype(np.int16)

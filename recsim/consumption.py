@@ -1,0 +1,90 @@
+"""Who has had what: the set of consumed items of each user, in memory that grows with the clicks."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.integer]
+
+
+def spread(lengths: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return, for runs of the given lengths laid end to end, the run of each element and its place in the run.
+
+    >>> [part.tolist() for part in spread(np.array([2, 0, 1]))]
+    [[0, 0, 2], [0, 1, 0]]
+    """
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    return run, np.arange(len(run)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+class Consumed:
+    """A set of items for each user: one pool of int32 in which every user has a sorted stretch with room to grow."""
+
+    def __init__(self, users: int) -> None:
+        self._start = np.zeros(users, np.int64)
+        self._room = np.zeros(users, np.int32)
+        self.count = np.zeros(users, np.int32)
+        self._pool = np.zeros(1024, np.int32)
+        self._end = 0
+
+    @classmethod
+    def of(cls, users: int, user: Ints, item: Ints) -> Self:
+        """Return the sets that hold the given pairs; a pair may be given twice."""
+        self = cls(users)
+        keys = np.unique((user.astype(np.int64) << 32) | item)
+        who, self._pool = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+        self.count = np.bincount(who, minlength=users).astype(np.int32)
+        self._room, self._start = self.count.copy(), np.cumsum(self.count, dtype=np.int64) - self.count
+        self._end = len(keys)
+        return self
+
+    def contains(self, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
+        """Return whether each user (n,) has had the item, or each of the items (n,) or (n, k) beside her."""
+        who = np.broadcast_to(user if item.ndim == 1 else user[:, None], item.shape)
+        place = self._place(who.ravel(), item.ravel()).reshape(item.shape)
+        inside = place < self.count[who]
+        return inside & (self._pool[np.where(inside, self._start[who] + place, 0)] == item)
+
+    def stretch(self, user: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return all that these users have had, as pairs of (row among *user*, item), by row and item."""
+        run, place = spread(self.count[user])
+        return run, self._pool[self._start[user][run] + place]
+
+    def add(self, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
+        """Put one item into the set of each user and return whether it was new; *user* holds nobody twice."""
+        place = self._place(user, item)
+        new = ~self.contains(user, item)
+        user, item, place = user[new], item[new].astype(np.int32), place[new]
+        self._make_room(user[self.count[user] == self._room[user]])
+        run, step = spread(self.count[user] - place)
+        moved = self._start[user][run] + place[run] + step
+        self._pool[moved + 1] = self._pool[moved]
+        self._pool[self._start[user] + place] = item
+        self.count[user] += 1
+        return new
+
+    def _place(self, user: Ints, item: Ints) -> npt.NDArray[np.int64]:
+        """Return how many items of each user's set are below the given one: a binary search for all at once."""
+        start, low, high = self._start[user], np.zeros(len(user), np.int64), self.count[user].astype(np.int64)
+        last = len(self._pool) - 1
+        for _ in range(int(high.max(initial=0)).bit_length()):
+            middle = (low + high) >> 1
+            below = (self._pool[np.minimum(start + middle, last)] < item) & (low < high)
+            low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+        return low
+
+    def _make_room(self, user: Ints) -> None:
+        """Move the sets of these users to the end of the pool, with twice the room there."""
+        if not len(user):
+            return
+        room = np.maximum(4, 2 * self._room[user])
+        start = self._end + np.cumsum(room, dtype=np.int64) - room
+        self._end = int(start[-1] + room[-1])
+        if self._end > len(self._pool):
+            self._pool = np.concatenate([self._pool, np.zeros(max(self._end, len(self._pool)), np.int32)])
+        run, place = spread(self.count[user])
+        self._pool[start[run] + place] = self._pool[self._start[user][run] + place]
+        self._start[user], self._room[user] = start, room

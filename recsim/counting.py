@@ -1,0 +1,87 @@
+"""Counters: what is counted while visits are served, by origin and item, and in each user's own row."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim.eventlog import Columns
+from recsim.metrics import Window
+from recsim.randomness import Floats
+from recsim.world import NOTHING, Bools, Counts, Ints, Items32, Origin, Slate, Visits
+
+Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
+
+
+class Counters:
+    """What is counted while visits are served: by origin and item, and in each user's own row."""
+
+    def __init__(self, users: int, topics: Floats, window: int | None) -> None:
+        """Count for *users* users and items about *topics* (items, topics); keep *window* intervals, None: their sum."""
+        items = len(topics)
+        self._topics, self._sums = topics, window is None
+        self.intervals: deque[Tally] = deque([np.zeros((2, len(Origin), items), np.int64)], maxlen=window or 1)
+        self.epoch = np.zeros((2, len(Origin), items), np.int64)
+        self.shown_topics = np.zeros((users, topics.shape[1]))
+        self.utility, self.consumed = np.zeros(users), np.zeros(users, np.int64)
+        self.clickers = np.zeros(items, np.int64)
+        self.clickers_before = self.clickers.copy()
+        self.provenance = (np.nan, np.nan, np.nan)
+
+    def new_interval(self) -> None:
+        """Begin a cut-to-cut interval."""
+        if not self._sums:
+            self.intervals.append(np.zeros_like(self.epoch))
+
+    def new_epoch(self, provenance: tuple[float, float, float]) -> None:
+        """Begin an epoch served by a model with rows of this provenance."""
+        for array in (self.epoch, self.shown_topics, self.utility, self.consumed):
+            array[:] = 0
+        self.clickers_before = self.clickers.copy()
+        self.provenance = provenance
+
+    def training(self) -> Counts:
+        """Return the counts of the intervals that the training window covers."""
+        impressions, clicks = sum(self.intervals)
+        return Counts(impressions, clicks)
+
+    def show(self, visits: Visits, slate: Slate) -> None:
+        """Count the impressions, and add the topics shown to each user's own row, from the top."""
+        there = slate.items != NOTHING
+        self._count(0, slate.origin[there], slate.items[there])
+        for position in range(slate.items.shape[1]):
+            seen = there[:, position]
+            self.shown_topics[visits.user[seen]] += self._topics[slate.items[seen, position]]
+
+    def click(self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, new: Bools) -> None:
+        """Count one click each of some users."""
+        self._count(1, origin, item)
+        self.utility[user] += utility
+        self.consumed[user] += 1
+        self.clickers += np.bincount(item[new], minlength=len(self.clickers))
+
+    def _count(self, what: int, origin: npt.NDArray[np.int8], item: Items32) -> None:
+        size = self.epoch.shape[2]
+        counts = np.bincount(origin.astype(np.int64) * size + item, minlength=len(Origin) * size).reshape(-1, size)
+        self.epoch[what] += counts
+        self.intervals[-1][what] += counts
+
+    def nonzero(self, epoch: int) -> Columns:
+        """Return the counts of the epoch as columns: epoch, item, origin, impressions, clicks."""
+        impressions, clicks = self.epoch
+        origin, item = np.nonzero(impressions + clicks)
+        return {
+            "epoch": np.full(len(item), epoch), "item": item, "origin": origin,
+            "impressions": impressions[origin, item], "clicks": clicks[origin, item],
+        }  # fmt: skip
+
+    def window(self, niche: Bools, active: int) -> Window:
+        """Return what the metrics need of the epoch so far; *active*: users who have come by now."""
+        human_share, human_weight, mean_depth = self.provenance
+        return Window(
+            impressions=self.epoch[0], clicks=self.epoch[1], shown_topics=self.shown_topics, niche=niche,
+            utility=self.utility, consumed=self.consumed, clickers=self.clickers_before,
+            active=active, human_share=human_share, human_weight=human_weight, depth=mean_depth,
+        )  # fmt: skip

@@ -1,0 +1,31 @@
+"""The one kind of fault that a user can mend, and the nearest valid name to a misspelt one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RecsimError(Exception):
+    """A mistake that the user can mend; its text is one line: where, what, how to mend it.
+
+    It takes exactly one string, because SimPy rebuilds exceptions from their arguments.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def nearest(word: str, among: Iterable[str]) -> str:
+    """Return the end of an error line that helps: the nearest valid name, or all of them.
+
+    >>> nearest("epsilonn", ["epsilon", "every"])
+    "did you mean 'epsilon'?"
+    >>> nearest("x", ["epsilon", "every"])
+    'valid are epsilon, every'
+    """
+    names = sorted(set(among))
+    close = get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {next(name for name in names if name.lower() == close[0])!r}?"
+    return "valid are " + ", ".join(names) if names else "there is none to choose from"

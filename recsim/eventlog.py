@@ -1,0 +1,88 @@
+"""The log: columns of rows in the order (time, user, visit, position), closed by epochs, with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+Columns = dict[str, np.ndarray[Any, Any]]
+
+SCHEMA: dict[str, str] = {
+    "time": "<i8",
+    "epoch": "<i4",
+    "visit": "<i4",
+    "user": "<i4",
+    "item": "<i4",
+    "position": "<i2",
+    "origin": "|i1",
+    "propensity": "<f8",
+    "clicked": "|b1",
+    "depth": "<f8",
+}
+"""Columns and their dtypes: time in seconds, epoch of the model that served, visit = ordinal of the visit of that user,
+position from 0 (-1: not placed by the feed, propensity NaN), origin code, propensity, clicked, depth in generations."""
+
+
+def digest(before: bytes, columns: Columns) -> bytes:
+    """Return the digest after one more epoch: SHA-256 of the one before and the SHA-256 of each column in schema order."""
+    chain = hashlib.sha256(before)
+    for name, dtype in SCHEMA.items():
+        chain.update(hashlib.sha256(np.ascontiguousarray(columns[name], dtype).tobytes()).digest())
+    return chain.digest()
+
+
+class EventLog:
+    """Rows that grow by windows. A window's rows are sorted when it closes, so that the order of serving is forgotten."""
+
+    def __init__(self) -> None:
+        self._columns: Columns = {name: np.empty(1024, dtype) for name, dtype in SCHEMA.items()}
+        self._pending: list[Columns] = []
+        self.rows = 0
+        self.epoch_start = 0
+        self.digest = b""
+
+    def append(self, columns: Columns) -> None:
+        """Take the rows of some visits of the open window, in any order."""
+        if len(columns["time"]):
+            self._pending.append(columns)
+
+    def close_window(self) -> None:
+        """Sort the rows of the window and put them behind those of earlier windows."""
+        if not self._pending:
+            return
+        rows = {name: np.concatenate([part[name] for part in self._pending]) for name in SCHEMA}
+        self._pending.clear()
+        order = np.lexsort((rows["position"], rows["visit"], rows["user"], rows["time"]))
+        self.extend({name: column[order] for name, column in rows.items()})
+
+    def extend(self, columns: Columns) -> None:
+        """Put sorted rows behind those that are there."""
+        stop = self.rows + len(columns["time"])
+        for name, kept in self._columns.items():
+            if stop > len(kept):
+                kept = self._columns[name] = np.concatenate([kept[: self.rows], np.empty(stop, kept.dtype)])
+            kept[self.rows : stop] = columns[name]
+        self.rows = stop
+
+    def columns(self, start: int = 0, stop: int | None = None) -> Columns:
+        """Return views of the rows from *start* to *stop*, by column."""
+        stop = self.rows if stop is None else stop
+        return {name: column[start:stop] for name, column in self._columns.items()}
+
+    def since(self, second: float) -> int:
+        """Return the first row whose time is not before *second*."""
+        return int(np.searchsorted(self._columns["time"][: self.rows], second))
+
+    def close_epoch(self) -> Columns:
+        """Return the rows since the last epoch was closed, and take them into the digest."""
+        columns = self.columns(self.epoch_start)
+        self.digest = digest(self.digest, columns)
+        self.epoch_start = self.rows
+        return columns
+
+    def forget(self) -> None:
+        """Let go of all closed rows; what goes on is the digest."""
+        self._columns = {name: np.empty(1024, dtype) for name, dtype in SCHEMA.items()}
+        self.rows = self.epoch_start = 0

@@ -1,0 +1,54 @@
+"""Files that are whole or not there, and the faults of a disk said in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recsim.errors import RecsimError
+
+PART = ".part"  # the ending of what is not whole yet
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn a fault of the disk into one line that names the path.
+
+    Raises RecsimError for a full disk, a missing permission, a path that leads through a file, and the like.
+    """
+    try:
+        yield
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise RecsimError(f"{path}: cannot be written: {reason}; make room there or choose another folder") from None
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to, and rename it to *path* when all is written; on any fault nothing is left.
+
+    Raises RecsimError when the disk does not let us.
+    """
+    part = path.with_name(f".{path.name}{PART}")
+    with faults(path):
+        try:
+            yield part
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def new_folder(path: Path, mend: str) -> None:
+    """Make a folder that is not there yet, with those above it.
+
+    Raises RecsimError when it exists, *mend* being what to do then, or when it cannot be made.
+    """
+    with faults(path):
+        if path.exists() or path.is_symlink():
+            raise RecsimError(f"{path}: exists already; {mend}")
+        path.mkdir(parents=True)

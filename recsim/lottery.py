@@ -1,0 +1,110 @@
+"""Draw items from a catalogue in proportion to weights, so that one item more or less changes few other draws.
+
+A binary tree stands over the item slots; a draw walks from the root to a leaf and takes at each level the number that
+belongs to the visit and that level, counted from the leaves. A new item moves each decision on the way by its share of
+the weight there, about log2(items)/items in all, where a cumulative sum would shift every boundary behind it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim.randomness import Floats
+from recsim.world import NOTHING, Bools, Ints, Items32, Visits
+
+ATTEMPTS = 32  # draws with replacement before the exact restricted distribution is worked out
+_CELLS = 4_000_000  # of a (visits, items) block, at a time
+
+
+class Lottery:
+    """Weighted draws from one or several pools over the same items.
+
+    weights: (items,) or (pools, items), not negative; an item of weight 0 is never drawn.
+    """
+
+    def __init__(self, weights: Floats) -> None:
+        self.weights = np.atleast_2d(weights).astype(np.float64)
+        self._levels = _tree(self.weights)
+
+    @property
+    def items(self) -> int:
+        """The number of items in each pool."""
+        return self.weights.shape[1]
+
+    def draw(self, visits: Visits, label: str, pool: Ints | None = None) -> Items32:
+        """Return one item a visit, (n,), from all items with weight; NOTHING where no item has any."""
+        return _walk(self._levels, visits.block(label, len(self._levels)), pool)
+
+    def pick(self, visits: Visits, label: str, placed: Items32) -> Items32:
+        """Return one item a visit, (n,), from those that may be shown and are not in *placed* (n, r).
+
+        Draws are repeated under the labels "label#0", "label#1", ... until one is allowed; after ATTEMPTS of them
+        the restricted distribution is worked out, and "label#rest" draws from it. NOTHING where none is left.
+        """
+        result = np.full(len(visits), NOTHING, np.int32)
+        open_ = np.arange(len(visits))
+        for attempt in range(ATTEMPTS):
+            if not len(open_):
+                return result
+            part = visits.take(open_) if attempt else visits
+            drawn = self.draw(part, f"{label}#{attempt}")
+            fine = (drawn != NOTHING) & ~(placed[open_] == drawn[:, None]).any(axis=1)
+            fine[fine] = ~part.take(fine).barred(drawn[fine])
+            result[open_[fine]] = drawn[fine]
+            open_ = open_[~fine]
+        step = max(1, _CELLS // self.items)
+        for start in range(0, len(open_), step):
+            rows = open_[start : start + step]
+            left = np.where(self._allowed(visits.take(rows), placed[rows]), self.weights, 0.0)
+            result[rows] = draw_rows(visits.take(rows), f"{label}#rest", left)
+        return result
+
+    def share(self, visits: Visits, placed: Items32, item: Items32) -> Floats:
+        """Return the probability, (n,), that `pick` gives *item* (n,); 0 for NOTHING.
+
+        Exact in real arithmetic; in floating point to a few units of 1e-16 of the whole weight.
+        """
+        weights = self.weights[0]
+        row, gone = visits.consumed
+        left = weights.sum() - np.bincount(row, weights=weights[gone], minlength=len(visits))
+        left -= np.where(placed == NOTHING, 0.0, weights[placed]).sum(axis=1)
+        here = np.where(item == NOTHING, 0.0, weights[item])
+        return np.divide(here, left, out=np.zeros(len(visits)), where=here > 0)
+
+    def _allowed(self, visits: Visits, placed: Items32) -> Bools:
+        allowed = np.ones((len(visits), self.items), np.bool_)
+        allowed[visits.consumed] = False
+        row, column = np.nonzero(placed != NOTHING)
+        allowed[row, placed[row, column]] = False
+        return allowed
+
+
+def draw_rows(visits: Visits, label: str, weights: Floats) -> Items32:
+    """Return one item a visit, (n,), each from weights of its own: (n, items). NOTHING where all are 0."""
+    levels = _tree(weights)
+    return _walk(levels, visits.block(label, len(levels)), np.arange(len(visits)))
+
+
+def _tree(weights: Floats) -> list[Floats]:
+    """Return the sums of weights by level, the leaves (padded to a power of two) first, the root last."""
+    pools, items = weights.shape
+    leaves = np.zeros((pools, 1 << max(0, items - 1).bit_length()))
+    leaves[:, :items] = weights
+    levels = [leaves]
+    while levels[-1].shape[1] > 1:
+        levels.append(levels[-1][:, 0::2] + levels[-1][:, 1::2])
+    return levels
+
+
+def _walk(levels: list[Floats], chance: Floats, pool: npt.NDArray[np.int64] | None) -> Items32:
+    """Return the leaf that each row of *chance* (n, levels) leads to; column j decides below level j + 1."""
+    row = np.zeros(len(chance), np.int64) if pool is None else pool
+    node = np.zeros(len(chance), np.int64)
+    for level in range(len(levels) - 1, 0, -1):
+        width = levels[level - 1].shape[1]
+        below = levels[level - 1].ravel()
+        left = below[row * width + 2 * node]
+        right = below[row * width + 2 * node + 1]
+        node = 2 * node + ((chance[:, level - 1] * (left + right) >= left) & (right > 0))
+    return np.where(levels[-1][row, 0] > 0, node, NOTHING).astype(np.int32)

@@ -1,0 +1,535 @@
+"""Recommenders: recipes that turn training rows into an immutable model, which ranks items for the users who visit.
+
+Rankings do not depend on who else is ranked, on threads or on the processor. Scores are exact: factors are rounded to
+whole multiples of a power of two, so small that every sum of products is a whole number below 2**53, which float64
+arithmetic gets right in any order. Ties go to the lower item.
+
+The rule for the cold: an item without training rows, and every item for a user without any, is ranked behind all that
+have a score, by the weight of the training rows about it, ties to the lower item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from recsim.catalog import Items
+from recsim.consumption import spread
+from recsim.lottery import Lottery
+from recsim.population import Users
+from recsim.randomness import Floats, Randomness
+from recsim.recipe import Recipe
+from recsim.world import NOTHING, Bools, Counts, Items32, Ranking, Rows, Visits
+
+_BLOCK = 128  # users scored at a time: a block of scores stays in the processor's cache
+_COLD = -(2.0**53)  # unscored items score whole multiples of this, below every exact score
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted recommender. Immutable.
+
+    epoch: the number of the model, 0 for the one that serves before the first deployment. counts: (items,), the weight of
+    the training rows about each item, prior included: all that a policy learns. depth: (items,), generations of the
+    recommender between a row that this model causes and a human cause.
+    """
+
+    epoch: int
+    counts: Floats
+    depth: Floats
+
+    steady: ClassVar[bool] = True
+    """Whether the ranking is fixed given the model and the user, so that it can be kept until the next deployment."""
+
+    def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
+        """Return the best *n* items of each visit that may be shown."""
+        raise NotImplementedError
+
+    def arrays(self) -> dict[str, Any]:
+        """Return all that the model is made of, by name, for a checkpoint."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class Chances(Model):
+    """Ranks by a draw without replacement in proportion to *counts*, afresh for every visit (Plackett-Luce)."""
+
+    steady: ClassVar[bool] = False
+
+    @cached_property
+    def _lottery(self) -> Lottery:
+        return Lottery(self.counts)
+
+    def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
+        """Return *n* items drawn one after the other."""
+        items = np.full((len(visits), n), NOTHING, np.int32)
+        for place in range(n):
+            items[:, place] = self._lottery.pick(visits, f"Chances.rank@{place}", items[:, :place])
+        return Ranking(items, self.counts, self.counts)
+
+
+@dataclass(frozen=True)
+class Order(Model):
+    """Ranks all users alike, by *order* (items,), less what each may not be shown."""
+
+    order: Items32
+
+    def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
+        """Return the first *n* items of the order that may be shown."""
+        place = np.empty(len(self.order), np.int64)
+        place[self.order] = np.arange(len(self.order))
+        row, gone = visits.consumed
+        skipped = np.bincount(row, minlength=len(visits))
+        items = np.full((len(visits), n), NOTHING, np.int32)
+        for start in range(0, len(visits), _BLOCK):
+            stop = min(start + _BLOCK, len(visits))
+            width = min(len(self.order), n + int(skipped[start:stop].max(initial=0)))
+            open_ = np.ones((stop - start, width), np.bool_)
+            inside = slice(*np.searchsorted(row, [start, stop]))
+            near = place[gone[inside]] < width
+            open_[row[inside][near] - start, place[gone[inside]][near]] = False
+            _put(items[start:stop], *np.nonzero(open_), self.order)
+        return Ranking(items, self.counts)
+
+
+def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> None:
+    """Write, for (row, column) pairs in row order, the items of the columns into the first places of each row."""
+    _, place = spread(np.bincount(row, minlength=len(items)))
+    fits = place < items.shape[1]
+    items[row[fits], place[fits]] = ids[column[fits]]
+
+
+@dataclass(frozen=True)
+class _Scored(Model):
+    """Ranks by exact scores of a block of users against all items."""
+
+    def scores(self, user: np.ndarray) -> Floats:
+        """Return (n, items): whole numbers below 2**53, and `_cold` numbers for what has no score."""
+        raise NotImplementedError
+
+    @cached_property
+    def _cold(self) -> Floats:
+        order = np.lexsort((np.arange(len(self.counts)), -self.counts))
+        rank = np.empty(len(order))
+        rank[order] = np.arange(len(order))
+        return _COLD * (2 + rank)
+
+    def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
+        """Return the *n* items of the highest score that may be shown."""
+        items = np.full((len(visits), n), NOTHING, np.int32)
+        row, gone = visits.consumed
+
+        def one(start: int) -> None:
+            stop = min(start + _BLOCK, len(visits))
+            scores = self.scores(visits.user[start:stop])
+            inside = slice(*np.searchsorted(row, [start, stop]))
+            scores[row[inside] - start, gone[inside]] = -np.inf
+            best(scores, items[start:stop])
+
+        starts = range(0, len(visits), _BLOCK)
+        if threads > 1 and len(starts) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(one, starts))
+        else:
+            for start in starts:
+                one(start)
+        return Ranking(items, self.counts)
+
+
+def best(scores: Floats, items: Items32) -> None:
+    """Write into *items* (n, c) the columns of the c highest scores (n, m) of each row, best first.
+
+    Ties go to the lower column; -inf never enters. The c-th highest of the maxima of column groups is a bound that at
+    least c scores reach, so few candidates are left to be sorted.
+    """
+    count, width = items.shape[1], scores.shape[1]
+    group = max(1, width // (8 * count))
+    whole = width - width % group
+    tops = scores[:, :whole].reshape(len(scores), -1, group).max(axis=2)
+    if tops.shape[1] > count:
+        bound = np.partition(tops, tops.shape[1] - count, axis=1)[:, -count, None]
+    else:
+        bound = np.full((len(scores), 1), -np.inf)
+    flat = np.flatnonzero((scores >= np.maximum(bound, -np.finfo(np.float64).max)).ravel())
+    row, column = np.divmod(flat, width)
+    order = np.lexsort((-scores.ravel()[flat], row))
+    _put(items, row[order], column[order], np.arange(width, dtype=np.int32))
+
+
+def snap(factors: Floats, bits: int) -> Floats:
+    """Return factors as whole numbers of at most *bits* bits, the largest using them all.
+
+    Two matrices with f columns and bits = (53 - ceil(log2 f)) // 2 have an exact product in float64.
+    """
+    largest = float(np.abs(factors).max(initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        return np.zeros_like(factors, dtype=np.float64)
+    return np.rint(np.ldexp(factors.astype(np.float64), bits - int(np.frexp(largest)[1])))
+
+
+def exact_bits(terms: int) -> int:
+    """Return how many bits each factor may have so that a sum of *terms* products is exact in float64.
+
+    >>> exact_bits(32)
+    24
+    """
+    return (53 - max(0, terms - 1).bit_length()) // 2
+
+
+@dataclass(frozen=True)
+class Factors(_Scored):
+    """Ranks by the inner product of user and item factors.
+
+    users: (users, factors), items: (items, factors), both as fitted; known_users, known_items: which had training rows.
+    """
+
+    users: Floats
+    items: Floats
+    known_users: Bools
+    known_items: Bools
+
+    @cached_property
+    def _exact(self) -> tuple[Floats, Floats]:
+        bits = exact_bits(self.users.shape[1])
+        return snap(self.users, bits), np.ascontiguousarray(snap(self.items, bits).T)
+
+    def scores(self, user: np.ndarray) -> Floats:
+        """Return the exact products of the snapped factors; the cold rule for items and users without rows."""
+        users, items = self._exact
+        scores = users[user] @ items
+        scores[:, ~self.known_items] = self._cold[~self.known_items]
+        scores[~self.known_users[user]] = self._cold
+        return scores
+
+
+@dataclass(frozen=True)
+class Neighbours(_Scored):
+    """Ranks by the similarity of items to those a user has rows about, weighed by the rows.
+
+    Both matrices in compressed rows: history (users, items) and similar (items, items), as start, column, value.
+    """
+
+    history_start: np.ndarray
+    history_item: Items32
+    history_weight: Floats
+    similar_start: np.ndarray
+    similar_item: Items32
+    similar_value: Floats
+
+    @cached_property
+    def _matrices(self) -> tuple[Any, Any]:
+        from scipy.sparse import csr_matrix
+
+        items = len(self.counts)
+        longest = int(np.diff(self.history_start).max(initial=1))
+        bits = exact_bits(max(longest, 1))
+        history = (snap(self.history_weight, bits), self.history_item, self.history_start)
+        similar = (snap(self.similar_value, bits), self.similar_item, self.similar_start)
+        return csr_matrix(history, shape=(len(self.history_start) - 1, items)), csr_matrix(similar, shape=(items,) * 2)
+
+    def scores(self, user: np.ndarray) -> Floats:
+        """Return the exact sums of similarities; the cold rule where no neighbour speaks for an item."""
+        history, similar = self._matrices
+        scores = (history[user] @ similar).toarray()
+        return np.where(scores > 0, scores, self._cold)
+
+
+# ------------------------------------------------------------------------------------------------------- the recipes
+Progress = Callable[[], None]
+
+
+class Recommender(Recipe):
+    """A recipe that turns training rows into a model. The feed never sees the truth; `Oracle` is the marked exception."""
+
+    trusted: ClassVar[bool] = False
+    """Whether the truth is handed to it, on purpose."""
+    model: ClassVar[type[Model]] = Model
+
+    def fit(
+        self,
+        rows: Rows,
+        counts: Counts,
+        items: Items,
+        randomness: Randomness,
+        previous: Model | None,
+        setting: Fitting,
+    ) -> Model:
+        """Return the model that the rows teach. *previous* is the model before it, for those that start warm."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What every fit is told: the number of the new model, how many users there are, threads, and depth by item.
+
+    truth: users and items as they are, for a trusted recommender only.
+    """
+
+    epoch: int
+    users: int
+    threads: int
+    depth: Floats
+    truth: tuple[Users, Items] | None = None
+
+
+class Random(Recommender):
+    """Rank items at random, afresh for every visit."""
+
+    model = Chances
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return equal chances for all items."""
+        return Chances(setting.epoch, np.ones(len(items)), setting.depth)
+
+
+class Shares(Recommender):
+    """Rank by a draw in proportion to given shares; items behind the end of the list have none."""
+
+    shares: tuple[float, ...] = Field(description="one number an item, not negative")
+    model = Chances
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _listed(cls, shares: object) -> object:
+        return tuple(map(float, shares)) if isinstance(shares, (list, np.ndarray)) else shares
+
+    @field_validator("shares")
+    @classmethod
+    def _weights(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 <= share < float("inf") for share in shares) or not sum(shares) > 0:
+            raise ValueError("shares must not be negative, and one must be positive")
+        return shares
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return the given shares as chances."""
+        shares = np.zeros(len(items))
+        shares[: len(self.shares)] = self.shares[: len(items)]
+        return Chances(setting.epoch, shares, setting.depth)
+
+
+class Popularity(Recommender):
+    """Rank all users alike, by the number of clicks or by the click rate; ties in an order drawn for each model.
+
+    count: weight of the training rows about the item + prior. click_rate: (clicks + prior) / (impressions + 2 prior),
+    0 where that is 0/0: the posterior mean under Beta(prior, prior), over feed impressions and clicks of the window.
+    """
+
+    score: Literal["count", "click_rate"] = Field("count", description="what makes an item popular")
+    prior: float = Field(0.0, ge=0, description="added to each count")
+    model = Order
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return the items by score; the model's counts are the weights of the rows plus the prior."""
+        clicks = rows.per_item(len(items)) + self.prior
+        score = clicks if self.score == "count" else self._rate(counts)
+        tie = randomness.uniform("Popularity.tie", items.address, setting.epoch)
+        return Order(setting.epoch, clicks, setting.depth, np.lexsort((tie, -score)).astype(np.int32))
+
+    def _rate(self, counts: Counts) -> Floats:
+        shown = counts.impressions.sum(axis=0)
+        clicked = np.where(counts.impressions > 0, counts.clicks, 0).sum(axis=0)
+        total = shown + 2 * self.prior
+        return np.divide(clicked + self.prior, total, out=np.zeros(len(total)), where=total > 0)
+
+
+class Oracle(Recommender):
+    """Rank by the true preference p_u: the upper bound, and the one recommender that is handed the truth."""
+
+    trusted = True
+    model = Factors
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return theta and phi a / W as factors."""
+        if setting.truth is None:
+            raise ValueError("Oracle must be handed the truth")
+        users, truth = setting.truth
+        return Factors(
+            setting.epoch, rows.per_item(len(items)), setting.depth, users.interests.copy(),
+            np.ascontiguousarray(truth.demand_by_topic().T), np.ones(len(users), np.bool_), np.ones(len(truth), np.bool_),
+        )  # fmt: skip
+
+
+class ItemKNN(Recommender):
+    """Rank by the similarity to items that the user has rows about, over the nearest *neighbours* of each item.
+
+    cosine or BM25-weighted inner product of the items' columns, as in the implicit library (Frederickson).
+    """
+
+    neighbours: int = Field(20, ge=1, description="nearest items kept for each item, itself included")
+    similarity: Literal["cosine", "bm25"] = Field("cosine", description="how two items are compared")
+    model = Neighbours
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return the neighbours of every item and the rows of every user."""
+        from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize
+        from scipy.sparse import csr_matrix
+
+        matrix = _matrix(rows, setting.users, len(items))
+        similar = csr_matrix((len(items), len(items)), dtype=np.float64)
+        if matrix.nnz:
+            weigh = normalize if self.similarity == "cosine" else partial(bm25_weight, K1=1.2, B=0.75)
+            fitted = ItemItemRecommender(K=min(self.neighbours, len(items)), num_threads=setting.threads)
+            fitted.fit(weigh(matrix.T).T.tocsr(), show_progress=False)
+            similar = fitted.similarity.tocsr().astype(np.float64)
+            similar.sort_indices()
+        return Neighbours(
+            setting.epoch, rows.per_item(len(items)), setting.depth,
+            matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float64),
+            similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data,
+        )  # fmt: skip
+
+
+class _Implicit(Recommender):
+    """A factor model of the implicit library: a new object each fit, handed its first factors where it starts warm."""
+
+    factors: int = Field(32, ge=1, le=1024, description="length of the factors")
+    regularization: float = Field(0.01, ge=0, description="L2 penalty")
+    iterations: int = Field(15, ge=1, description="passes of a fit that starts cold")
+    warm: bool = Field(False, description="whether a fit starts from the model before it")
+    warm_iterations: int = Field(3, ge=1, description="passes of a fit that starts warm")
+    model = Factors
+
+    def fit(
+        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
+    ) -> Model:
+        """Return the factors of users and items."""
+        matrix = _matrix(rows, setting.users, len(items))
+        known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=len(items)) > 0
+        warm = self.warm and isinstance(previous, Factors) and previous.users.shape[0] == setting.users
+        fitted = self._new(randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
+        width = self._width()
+        start = _start(randomness, setting, items, width)
+        if warm and isinstance(previous, Factors):
+            fitted.iterations = self.warm_iterations
+            start[0][:], start[1][: len(previous.items)] = previous.users, previous.items
+        if matrix.nnz:
+            if warm or self._own_start:
+                fitted.user_factors, fitted.item_factors = start
+            with _one_blas_thread():
+                fitted.fit(matrix, show_progress=False)
+            start = np.asarray(fitted.user_factors), np.asarray(fitted.item_factors)
+        if start[0].shape != (setting.users, width) or start[1].shape != (len(items), width):
+            raise ValueError(f"{self.kind} returned factors of shapes {start[0].shape} and {start[1].shape}")
+        return Factors(setting.epoch, rows.per_item(len(items)), setting.depth, *start, *known)
+
+    _own_start: ClassVar[bool] = False
+
+    def _width(self) -> int:
+        return self.factors
+
+    def _new(self, seed: int, threads: int) -> Any:
+        raise NotImplementedError
+
+
+def _start(randomness: Randomness, setting: Fitting, items: Items, width: int) -> tuple[Floats, Floats]:
+    """Return small positive first factors, each at the address of its user or item and its column."""
+    column = np.arange(width)
+    users = randomness.uniform("factors.user", np.arange(setting.users)[:, None], setting.epoch, column)
+    ours = randomness.uniform("factors.item", items.address[:, None], setting.epoch, column)
+    return (users * 0.01).astype(np.float32), (ours * 0.01).astype(np.float32)
+
+
+class ALS(_Implicit):
+    """Weighted matrix factorisation by alternating least squares (Hu, Koren, Volinsky 2008), from implicit."""
+
+    alpha: float = Field(1.0, gt=0, description="weight of a click against the background of the unseen")
+    _own_start: ClassVar[bool] = True
+
+    def _new(self, seed: int, threads: int) -> Any:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        return AlternatingLeastSquares(
+            factors=self.factors, regularization=self.regularization, alpha=self.alpha,
+            iterations=self.iterations, random_state=seed, num_threads=threads,
+        )  # fmt: skip
+
+
+class BPR(_Implicit):
+    """Bayesian personalised ranking (Rendle et al. 2009), from implicit, always in one thread.
+
+    Its negatives are drawn from the log, so in proportion to popularity: it pushes popular items down by itself.
+    """
+
+    learning_rate: float = Field(0.01, gt=0, description="step of the stochastic gradient")
+    iterations: int = Field(100, ge=1, description="passes of a fit that starts cold")
+    warm_iterations: int = Field(20, ge=1, description="passes of a fit that starts warm")
+
+    def _width(self) -> int:
+        return self.factors + 1
+
+    def _new(self, seed: int, threads: int) -> Any:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        return BayesianPersonalizedRanking(
+            factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
+            iterations=self.iterations, random_state=seed, num_threads=1,
+        )  # fmt: skip
+
+
+class LogisticMF(_Implicit):
+    """Logistic matrix factorisation (Johnson 2014), from implicit, always in one thread."""
+
+    learning_rate: float = Field(1.0, gt=0, description="step of the gradient")
+    iterations: int = Field(30, ge=1, description="passes of a fit that starts cold")
+    warm_iterations: int = Field(10, ge=1, description="passes of a fit that starts warm")
+    negatives: int = Field(30, ge=1, description="unseen items drawn for each click")
+
+    def _width(self) -> int:
+        return self.factors + 2
+
+    def _new(self, seed: int, threads: int) -> Any:
+        from implicit.cpu.lmf import LogisticMatrixFactorization
+
+        return LogisticMatrixFactorization(
+            factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
+            iterations=self.iterations, neg_prop=self.negatives, random_state=seed, num_threads=1,
+        )  # fmt: skip
+
+
+def _matrix(rows: Rows, users: int, items: int) -> Any:
+    """Return the (users, items) matrix of row weights, float32, as implicit wants it: sorted, summed, no zeros."""
+    from scipy.sparse import csr_matrix
+
+    matrix = csr_matrix((rows.weight, (rows.user, rows.item)), shape=(users, items))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix.astype(np.float32)
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+def depth(rows: Rows, items: int) -> Floats:
+    """Return (items,): the depth of a row that a model fitted on these rows causes, by item.
+
+    1 + the weighted mean depth of the rows about the item; 1 where there is none.
+    """
+    weight = rows.per_item(items)
+    total = np.bincount(rows.item, weights=rows.weight * rows.depth, minlength=items)
+    return 1 + np.divide(total, weight, out=np.zeros(items), where=weight > 0)
+
+
+__all__: Sequence[str] = [
+    "ALS", "BPR", "Factors", "Fitting", "ItemKNN", "LogisticMF", "Model", "Neighbours", "Oracle", "Popularity", "Random",
+    "Recommender", "Shares", "best", "depth", "exact_bits", "snap",
+]  # fmt: skip

@@ -1,0 +1,161 @@
+"""Run a scenario to its end, keep what it leaves behind, and go on with one that was interrupted."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsim.archive import Archive, History, Run, history_columns, read_manifest, stacked
+from recsim.consumption import Consumed
+from recsim.errors import RecsimError
+from recsim.eventlog import Columns
+from recsim.progress import Progress
+from recsim.scenario import DAY, Scenario
+from recsim.simulation import TILE, World
+
+
+def run(
+    scenario: Scenario | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    *,
+    threads: int = 1,
+    tile: int = TILE,
+    resume: bool = False,
+    progress: bool | Callable[[float, str], None] = True,
+) -> Run:
+    """Run a scenario to its end and return what happened; the same scenario and seed give the same log, byte for byte.
+
+    out: a folder that is not there yet; None keeps everything in memory. resume: go on with the run in *out*, whose
+    scenario and seed need not be given again. threads and tile change the speed only. progress: True for a bar, or a
+    function of the share done and a text.
+    Raises RecsimError in one line for what the user can mend; an interrupted run in a folder can be resumed.
+    """
+    if callable(progress):
+        return _run(scenario, seed, out, threads, tile, resume, progress)
+    if not progress:
+        return _run(scenario, seed, out, threads, tile, resume, lambda share, text: None)
+    with Progress(scenario.name if scenario else "run") as bar:
+        return _run(scenario, seed, out, threads, tile, resume, bar)
+
+
+def _run(
+    scenario: Scenario | None, seed: int | None, out: str | Path | None, threads: int, tile: int, resume: bool,
+    progress: Callable[[float, str], None],
+) -> Run:  # fmt: skip
+    began = time.monotonic()
+    if resume:
+        if out is None:
+            raise RecsimError("resume: there is no folder to go on with; name it as out")
+        if read_manifest(Path(out))["status"] == "done":
+            Archive.reopen(Path(out), scenario, seed)
+            return Run.load(out)
+        archive = Archive.reopen(Path(out), scenario, seed)
+        world = World(archive.scenario, archive.seed, threads, tile)
+        kept = archive.latest()
+        if kept:
+            restore(world, *kept)
+    else:
+        world = World(scenario or Scenario(), 1 if seed is None else seed, threads, tile)
+        archive = Archive.create(Path(out), world.scenario, world.seed) if out is not None else None
+    keeper = Keeper(world, archive, began)
+    world.on_epoch, world.on_deploy = keeper.epoch, keeper.deploy
+    world.on_window = lambda world: progress(world.now / world.horizon, f"epoch {world.epoch}")
+    try:
+        world.advance(world.scenario.days)
+        world.close_epoch()
+    except KeyboardInterrupt:
+        keeper.end("interrupted")
+        raise
+    return keeper.end("done")
+
+
+class Keeper:
+    """Keeps what a run leaves behind, in memory or in its folder."""
+
+    def __init__(self, world: World, archive: Archive | None, began: float) -> None:
+        self.world, self.archive, self.began = world, archive, began
+        self.items: list[Columns] = []
+
+    def epoch(self, world: World, clicks: Columns, impressions: Columns) -> None:
+        """Keep a closed epoch."""
+        counts = world.counters.nonzero(world.epoch)
+        if self.archive is None:
+            self.items.append(counts)
+            return
+        self.archive.rows("clicks", world.epoch, clicks, world.log.digest.hex())
+        if world.scenario.log == "impressions":
+            self.archive.rows("impressions", world.epoch, impressions, world.impressions.digest.hex())
+            world.impressions.forget()
+        self.archive.item_counts(world.epoch, counts)
+        self.archive.history(world.history)
+
+    def deploy(self, world: World) -> None:
+        """Keep the state at a deployment."""
+        if self.archive is not None:
+            self.archive.checkpoint(world.epoch, state(world))
+            self._manifest("running")
+
+    def end(self, status: str) -> Run:
+        """Return the run, with its last files written."""
+        world = self.world
+        if self.archive is not None:
+            self.archive.items()
+            self.archive.history(world.history)
+            self._manifest(status)
+            return Run.load(self.archive.folder)
+        tables = {
+            "history": history_columns(world.history), "items": stacked(self.items),
+            "clicks": world.log.columns(), "impressions": world.impressions.columns(),
+        }  # fmt: skip
+        return Run(world.scenario, world.seed, status, world.log.digest.hex(), self._seconds(), _tables=tables)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.began + (self.archive.seconds_before if self.archive else 0.0)
+
+    def _manifest(self, status: str) -> None:
+        assert self.archive is not None
+        world = self.world
+        self.archive.manifest(
+            status, world.log.digest.hex(), self._seconds(), impressions_digest=world.impressions.digest.hex(),
+            rows=world.log.epoch_start, epochs=world.epoch + (status == "done"), day=world.now / DAY,
+            threads=world.threads, tile=world.tile,
+        )  # fmt: skip
+
+
+def state(world: World) -> dict[str, Any]:
+    """Return the arrays and numbers from which `restore` sets up a world at a deployment."""
+    counters = world.counters
+    return {
+        "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
+        "impressions_digest": world.impressions.digest, "next_time": world.next_time, "ordinal": world.ordinal,
+        "intervals": np.stack(counters.intervals), "provenance": np.array(counters.provenance),
+    } | {f"model.{name}": value for name, value in world.model.arrays().items()}  # fmt: skip
+
+
+def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
+    """Set a fresh world to the state of a checkpoint, given the clicks and metrics of all epochs before it."""
+    world._now, world.epoch, world.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
+    world.next_time, world.ordinal, world.history = kept["next_time"], kept["ordinal"], history
+    for columns in epochs:
+        world.log.extend(columns)
+    world.log.epoch_start = world.log.rows
+    world.log.digest, world.impressions.digest = bytes(kept["digest"]), bytes(kept["impressions_digest"])
+    clicks = world.log.columns()
+    world.consumed = Consumed.of(len(world.users), clicks["user"], clicks["item"])
+    _, had = world.consumed.stretch(np.arange(len(world.users)))
+    counters = world.counters
+    counters.clickers = np.bincount(had, minlength=len(world.items))
+    counters.intervals = deque(list(kept["intervals"]), maxlen=counters.intervals.maxlen)
+    share, weight, mean_depth = kept["provenance"].tolist()
+    world.provenance = share, weight, mean_depth
+    counters.new_epoch(world.provenance)
+    if world.epoch:
+        model = {name.removeprefix("model."): value for name, value in kept.items() if name.startswith("model.")}
+        model["epoch"] = int(model["epoch"])
+        world.model = world.trained = world.scenario.recommender.model(**model)

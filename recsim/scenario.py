@@ -1,0 +1,176 @@
+"""Scenario: one frozen value that says all about a world, its feed and its timetable; from and to TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
+from recsim.behaviour import Choice, Luce, Pace, Poisson
+from recsim.catalog import Catalog, SyntheticItems
+from recsim.errors import RecsimError
+from recsim.policies import Greedy, Policy
+from recsim.population import Population, SyntheticUsers
+from recsim.recipe import FAMILY, Kind, Recipe, explain, family
+from recsim.recommenders import ALS, Random, Recommender
+from recsim.signals import Signal
+from recsim.training import Rule
+
+DAY = 86_400
+
+
+class Retrain(Recipe):
+    """When models are trained: every *every* days on the rows before that second, live *latency* days later."""
+
+    every: float = Field(7.0, gt=0, description="days from one cut to the next")
+    latency: float = Field(0.0, ge=0, description="days from a cut to the deployment; less than every")
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if round(self.every * DAY) < 1:
+            raise ValueError("every must be at least one second")
+        if round(self.latency * DAY) >= round(self.every * DAY):
+            raise ValueError("latency must be shorter than every")
+        return self
+
+
+class Scenario(Recipe):
+    """People, feed and timetable of one world. Every setting has a default; days are days of simulated time."""
+
+    name: str = Field("scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="a name for folders")
+    about: str = Field("", max_length=2000, description="what to look at, in a sentence")
+    days: float = Field(140.0, gt=0, description="length of the run")
+    slate: int = Field(10, ge=1, le=1000, description="positions of a slate")
+    world_seed: int = Field(1, ge=0, lt=2**63, description="seed that draws people and items")
+    population: Kind[Population] = Field(default_factory=SyntheticUsers, description="who the people are")
+    catalog: Kind[Catalog] = Field(default_factory=SyntheticItems, description="what there is to consume")
+    visits: Kind[Pace] = Field(default_factory=Poisson, description="when people come")
+    choice: Kind[Choice] = Field(default_factory=Luce, description="what people click")
+    consumption: Literal["once", "again"] = Field("once", description="whether an item can be consumed again")
+    consumed: Literal["leave", "stay"] = Field("leave", description="whether consumed items leave the slate or stay")
+    recommender: Kind[Recommender] = Field(default_factory=ALS, description="how models are trained")
+    policy: Kind[Policy] = Field(default_factory=Greedy, description="how a ranking becomes a slate")
+    start: Kind[Recommender] = Field(default_factory=Random, description="what serves before the first deployment")
+    retrain: Retrain = Field(default_factory=Retrain, description="when models are trained")
+    training: tuple[Kind[Rule], ...] = Field((), description="rules that choose and weigh rows, in this order")
+    signals: tuple[Kind[Signal], ...] = Field((), description="streams of human signal")
+    readings_every: float = Field(0.0, ge=0, description="days between readings within an epoch; 0: epochs only")
+    log: Literal["clicks", "impressions"] = Field("clicks", description="what the run folder keeps row by row")
+
+    @field_validator("training", "signals", mode="before")
+    @classmethod
+    def _listed(cls, tables: Any) -> Any:
+        return tuple(tables) if isinstance(tables, list) else tables
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scenario:
+        """Return the scenario of a TOML file; without a name of its own it is called after the file.
+
+        Raises RecsimError in one line when the file is missing, broken, or wrong in any setting.
+        """
+        return cls.parse(_read(Path(path)), where=str(path), name=Path(path).stem)
+
+    @classmethod
+    def parse(cls, table: dict[str, Any], where: str = "scenario", name: str = "scenario") -> Scenario:
+        """Return the scenario of a nested table, as TOML gives it."""
+        try:
+            return cls.model_validate({"name": name} | table)
+        except ValidationError as fault:
+            raise RecsimError(f"{where}: {explain(fault, cls)}") from None
+
+    def with_settings(self, settings: dict[str, str], where: str = "--set") -> Scenario:
+        """Return the scenario with settings given as text by dotted path, such as {"recommender.factors": "64"}."""
+        table = self.table()
+        for path, text in settings.items():
+            _put(table, path.split("."), _value(text), f"{where} {path}")
+        return Scenario.parse(table, where=where)
+
+    def table(self) -> dict[str, Any]:
+        """Return the scenario as a nested table of plain values, every setting written out."""
+        table: dict[str, Any] = _plain(self.model_dump())
+        return table
+
+    def toml(self) -> str:
+        """Return the scenario as TOML, every setting written out; `load` gives an equal scenario back."""
+        import tomli_w
+
+        return tomli_w.dumps(self.table())
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of all settings but name and about, as hexadecimal text."""
+        table = {key: value for key, value in self.table().items() if key not in ("name", "about")}
+        return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a scenario file, with all kinds that are known, for editors."""
+    whole = Scenario.model_json_schema()
+    definitions: dict[str, Any] = whole.pop("$defs", {})
+    for base in Kind.schemas.values():
+        for kind, recipe in family(base).items():
+            table = recipe.model_json_schema()
+            definitions |= table.pop("$defs", {})
+            table["properties"] = {"kind": {"const": kind}} | table.get("properties", {})
+            definitions[kind] = table | {"required": ["kind", *table.get("required", [])]}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole | {"$defs": definitions}
+    return cast("dict[str, Any]", _with_kinds(schema))
+
+
+def _with_kinds(schema: Any) -> Any:
+    """Return the schema with every place for a family replaced by the choice of its kinds."""
+    if isinstance(schema, list):
+        return [_with_kinds(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rest = {key: _with_kinds(part) for key, part in schema.items() if key != FAMILY}
+    if FAMILY not in schema:
+        return rest
+    return rest | {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in sorted(family(Kind.schemas[schema[FAMILY]]))]}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecsimError(f"{path}: there is no such file; give the path of a scenario file") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise RecsimError(f"{path}: cannot be read as text ({fault}); give a TOML file") from None
+    except tomllib.TOMLDecodeError as fault:
+        raise RecsimError(f"{path}: broken TOML: {fault}; mend it there") from None
+
+
+def _value(text: str) -> Any:
+    """Return a setting's value as TOML reads it; what is no TOML value is a word."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text
+
+
+def _put(table: Any, path: list[str], value: Any, where: str) -> None:
+    """Set one place of a nested table; naming another kind there starts its table anew."""
+    for part in path[:-1]:
+        if isinstance(table, list) and part.isdigit() and int(part) < len(table):
+            table = table[int(part)]
+        elif isinstance(table, dict) and isinstance(table.get(part), (dict, list)):
+            table = table[part]
+        else:
+            raise RecsimError(f"{where}: there is no table {part!r}; give a path such as recommender.factors")
+    if not isinstance(table, dict):
+        raise RecsimError(f"{where}: does not lead to a setting; give a path such as recommender.factors")
+    if path[-1] == "kind" and table.get("kind") != value:
+        table.clear()
+    table[path[-1]] = value
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists, and leave out what TOML has no word for."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items() if part is not None}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value

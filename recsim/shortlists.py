@@ -1,0 +1,47 @@
+"""Shortlists: the best items of each user under the serving model, so that she is ranked once an epoch, not once a visit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsim.recommenders import Model
+from recsim.world import NOTHING, Ints, Ranking, Visits
+
+
+class Shortlists:
+    """The best items of each user under the serving model, ranked once and kept until the next deployment."""
+
+    def __init__(self, users: int, size: int) -> None:
+        self.size = size
+        self._items = np.full((users, 2 * size + 6), NOTHING, np.int32)
+        self._ready = np.zeros(users, np.bool_)
+        self._whole = np.zeros(users, np.bool_)
+
+    def clear(self) -> None:
+        """Forget all lists: another model serves."""
+        self._ready[:] = False
+
+    def drop(self, user: Ints, item: np.ndarray) -> None:
+        """Take one item off the list of each user."""
+        lists = self._items[user]
+        lists[lists == item[:, None]] = NOTHING
+        self._items[user] = lists
+
+    def rank(self, model: Model, visits: Visits, threads: int) -> Ranking:
+        """Return the lists of those who visit, ranked where there is none or where too few of it are left."""
+        self._fill(model, visits.take(~self._ready[visits.user]), threads)
+        left = (self._items[visits.user] != NOTHING).sum(axis=1)
+        self._fill(model, visits.take((left < self.size) & ~self._whole[visits.user]), threads)
+        lists = self._items[visits.user]
+        empty = lists == NOTHING
+        if empty.any():
+            lists = np.take_along_axis(lists, np.argsort(empty, axis=1, kind="stable"), axis=1)
+        return Ranking(lists[:, : self.size], model.counts)
+
+    def _fill(self, model: Model, visits: Visits, threads: int) -> None:
+        if not len(visits):
+            return
+        lists = model.rank(visits, self._items.shape[1], threads).items
+        self._items[visits.user] = lists
+        self._whole[visits.user] = lists[:, -1] == NOTHING
+        self._ready[visits.user] = True

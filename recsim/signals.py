@@ -1,0 +1,43 @@
+"""Human signals: ways in which people, not the model, decide what enters the log."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from recsim.recipe import Recipe
+from recsim.world import Slate, Visits
+
+DAY = 86_400
+
+
+class Signal(Recipe):
+    """A recipe for one stream of human signal, with a schedule and a price.
+
+    What a kind does not do it inherits: no lift of organic visits, and a slate left as it is.
+    """
+
+    from_day: float = Field(0.0, ge=0, description="day on which the signal starts")
+    to_day: float = Field(float("inf"), ge=0, description="day before which the signal ends")
+    price: float = Field(0.0, ge=0, description="price of one label, in the unit of the price of a click")
+
+    def active(self, second: int) -> bool:
+        """Return whether the signal is on at a second of the simulation."""
+        return self.from_day * DAY <= second < self.to_day * DAY
+
+    def lift(self) -> float:
+        """Return what the signal, while on, adds to the probability that a visit is organic."""
+        return 0.0
+
+    def amend(self, visits: Visits, slate: Slate) -> Slate:
+        """Return the slate with the signal's own items in it."""
+        return slate
+
+
+class OrganicLift(Signal):
+    """Make more visits organic: a search box, a library page, anything that lets people choose for themselves."""
+
+    rate: float = Field(0.1, ge=0, le=1, description="added to the probability that a visit is organic")
+
+    def lift(self) -> float:
+        """Return the rate."""
+        return self.rate
