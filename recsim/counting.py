@@ -51,9 +51,11 @@ class Counters:
         """Count the impressions, and add the topics shown to each user's own row, from the top."""
         there = slate.items != NOTHING
         self._count(0, slate.origin[there], slate.items[there])
+        shown = np.zeros((len(visits), self._topics.shape[1]))
         for position in range(slate.items.shape[1]):
             seen = there[:, position]
-            self.shown_topics[visits.user[seen]] += self._topics[slate.items[seen, position]]
+            shown[seen] += self._topics[slate.items[seen, position]]
+        self.shown_topics[visits.user] += shown
 
     def click(self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, new: Bools) -> None:
         """Count one click each of some users."""

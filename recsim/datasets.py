@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim.errors import RecsimError, nearest
+from recsim.files import faults
 
 __all__ = ["KNOWN", "Known", "Log", "appearing", "cache", "fetch", "read_log"]
 
@@ -207,7 +208,7 @@ def _binary(path: Path) -> IO[bytes]:
     # A gzip file says so in its first two bytes, whatever it is called.
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+    return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -251,7 +252,8 @@ def _refuse_columns(path: Path, header: list[str], columns: list[str]) -> None:
         if name not in header:
             raise RecsimError(f"{path}: line 1: there is no column {name!r}; {nearest(name, header)}")
         if header.count(name) > 1:
-            raise RecsimError(f"{path}: line 1: column {name!r} is there {header.count(name)} times; rename all but one")
+            many = header.count(name)
+            raise RecsimError(f"{path}: line 1: column {name!r} is there {many} times; rename all but one")
 
 
 def _what_is_wrong(path: Path) -> str:
@@ -306,8 +308,10 @@ KNOWN = {"movielens-100k": Known("ratings.csv", user="user", item="item", time="
 _WHEEL = "recbole==1.2.1"
 _INTER_SHA256 = "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff"
 _ITEM_SHA256 = "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532"
-_ROWS_SHA256 = "f4009b7210d3161abf51a9c8836cd6c95257ea51370ed424534d23f9a438bc6d"  # of the rows, sorted by time, user, item: little-endian int64 of user, item, rating, time
-_RATINGS_SHA256 = "3fb3bac20f2393584ecebc9356fe142cf400c4677c69da4e04afe5ffbf53d7a9"  # of ratings.csv as written here
+# Of the rows, sorted by time, user and item: user, item, rating and time as little-endian int64.
+_ROWS_SHA256 = "f4009b7210d3161abf51a9c8836cd6c95257ea51370ed424534d23f9a438bc6d"
+# Of ratings.csv as it is written here.
+_RATINGS_SHA256 = "3fb3bac20f2393584ecebc9356fe142cf400c4677c69da4e04afe5ffbf53d7a9"
 _TERMS = """\
 MovieLens 100K: 100,000 ratings of 1,682 films by 943 people, collected by the GroupLens research group at the
 University of Minnesota from September 1997 to April 1998.
@@ -339,19 +343,17 @@ def appearing(folder: Path) -> Iterator[Path]:
     When another process was faster, its folder stands and ours is dropped. Raises RecsimError when the place cannot be
     written.
     """
-    try:
+    with faults(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as fault:
-        raise RecsimError(f"{folder}: cannot be written ({fault.strerror}); choose another place") from None
     try:
         yield beside
         beside.chmod(0o755)  # mkdtemp makes folders that nobody else may read
-        if not folder.exists():
+        with faults(folder):
             try:
                 beside.rename(folder)
             except OSError:
-                if not folder.exists():
+                if not folder.is_dir():
                     raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -451,19 +453,19 @@ def _rows(content: bytes, name: str) -> Ints:
     return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 3]))]
 
 
-def _items(files: dict[str, bytes], ids: Ints) -> list[tuple[str, str, str, str]]:
-    """Return item, title, year and genres of each item; where the copy has no titles, the number alone."""
+def _items(files: dict[str, bytes], ids: Ints) -> list[list[str]]:
+    """Return item, title, year and genres of each item; GroupLens' copy gives no genres here, or not even titles."""
     if "ml-100k.item" in files:
         if sha256(files["ml-100k.item"]).hexdigest() != _ITEM_SHA256:
             raise RecsimError(f"ml-100k.item: is not the file in {_WHEEL}: its sha256 differs; get another copy")
         lines = files["ml-100k.item"].decode().splitlines()[1:]
         found = {fields[0]: fields for fields in (line.split("\t") for line in lines)}
     else:
-        # GroupLens: number | title (year) | date | | address | one flag for each of 19 genres, which u.genre names.
+        # GroupLens' columns: number | title (year) | date | | address | flags.
         lines = files.get("u.item", b"").decode("latin-1").splitlines()
-        found = {fields[0]: fields[:1] + _title(fields[1]) for fields in (line.split("|") for line in lines) if fields[1:]}
-    empty = ["", "", "", ""]
-    return [tuple((found.get(str(i), [str(i)]) + empty)[:4]) for i in ids.tolist()]  # type: ignore[misc]
+        parts = (line.split("|") for line in lines if "|" in line)
+        found = {number: [number, *_title(title)] for number, title, *_ in parts}
+    return [(found.get(str(number), [str(number)]) + 3 * [""])[:4] for number in ids.tolist()]
 
 
 def _title(text: str) -> list[str]:

@@ -150,9 +150,8 @@ def best(scores: Floats, items: Items32) -> None:
     least c scores reach, so few candidates are left to be sorted.
     """
     count, width = items.shape[1], scores.shape[1]
-    group = max(1, width // (8 * count))
-    whole = width - width % group
-    tops = scores[:, :whole].reshape(len(scores), -1, group).max(axis=2)
+    groups = min(width, 8 * count)
+    tops = scores[:, : width - width % groups].reshape(len(scores), -1, groups).max(axis=1)
     if tops.shape[1] > count:
         bound = np.partition(tops, tops.shape[1] - count, axis=1)[:, -count, None]
     else:

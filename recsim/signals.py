@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pydantic import Field
 
+from recsim.randomness import Floats
 from recsim.recipe import Recipe
-from recsim.world import Slate, Visits
+from recsim.world import Bools, Ints, Slate, Visits
 
 DAY = 86_400
 
@@ -20,16 +22,16 @@ class Signal(Recipe):
     to_day: float = Field(float("inf"), ge=0, description="day before which the signal ends")
     price: float = Field(0.0, ge=0, description="price of one label, in the unit of the price of a click")
 
-    def active(self, second: int) -> bool:
-        """Return whether the signal is on at a second of the simulation."""
-        return self.from_day * DAY <= second < self.to_day * DAY
+    def active(self, time: Ints) -> Bools:
+        """Return whether the signal is on at each second: (n,)."""
+        return (time >= self.from_day * DAY) & (time < self.to_day * DAY)
 
-    def lift(self) -> float:
-        """Return what the signal, while on, adds to the probability that a visit is organic."""
-        return 0.0
+    def lift(self, time: Ints) -> Floats:
+        """Return what the signal adds to the probability that a visit at each second is organic: (n,)."""
+        return np.zeros(len(time))
 
     def amend(self, visits: Visits, slate: Slate) -> Slate:
-        """Return the slate with the signal's own items in it."""
+        """Return the slate with the signal's own items in it, for the visits at whose time it is on."""
         return slate
 
 
@@ -38,6 +40,6 @@ class OrganicLift(Signal):
 
     rate: float = Field(0.1, ge=0, le=1, description="added to the probability that a visit is organic")
 
-    def lift(self) -> float:
-        """Return the rate."""
-        return self.rate
+    def lift(self, time: Ints) -> Floats:
+        """Return the rate where the signal is on."""
+        return self.rate * self.active(time)

@@ -144,9 +144,11 @@ class World:
         self.next_time[visits.user] = self._visit_time(visits.user, self.next_time[visits.user])
 
     def curiosity(self, visits: Visits) -> np.ndarray:
-        """Return the probability that each visit does without the feed: the user's curiosity and the lift on now."""
-        lift = sum(signal.lift() for signal in self.scenario.signals if signal.active(self._now))
-        return np.minimum(1.0, self.users.curiosity[visits.user] + lift)
+        """Return the probability that each visit does without the feed: the user's curiosity and the lifts at its time."""
+        probability = self.users.curiosity[visits.user]
+        for signal in self.scenario.signals:
+            probability = probability + signal.lift(visits.time)
+        return np.minimum(1.0, probability)
 
     # -------------------------------------------------------------------------------------------------- the feed
     def rank(self, visits: Visits) -> Ranking:
@@ -258,8 +260,7 @@ def browse(world: World, visits: Visits) -> None:
     ranking = world.rank(visits)
     slate = world.scenario.policy.slate(visits, ranking, world.scenario.slate)
     for signal in world.scenario.signals:
-        if signal.active(world.now):
-            slate = signal.amend(visits, slate)
+        slate = signal.amend(visits, slate)
     order = world.scenario.choice.click(visits, slate, people)
     consume(world, visits, people, _clicks(slate, order))
     world.counters.show(visits, slate)

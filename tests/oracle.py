@@ -1,0 +1,680 @@
+"""The simulation a second time, slowly and to be read: scalars, lists and dicts, one SimPy process a user.
+
+It follows `docs/design.md`, "The arithmetic, to the last bit", and shares no code with the engine but the recipes (which
+hold the settings) and the drawing of people and items. `simulate` gives the log that the engine must give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Callable, Container, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import simpy
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from scipy.special import gammaincinv
+from threadpoolctl import threadpool_limits
+
+import recsim as rs
+from recsim.randomness import Randomness
+
+DAY = 86_400
+TRIES = 32
+MODEL, EXPLORE, ORGANIC = 0, 1, 2
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the four words of Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011) at one counter."""
+    a, b, c, d = counter
+    k, m = key
+    for _ in range(10):
+        left, right = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = (right >> 32) ^ b ^ k, right & 0xFFFFFFFF, (left >> 32) ^ d ^ m, left & 0xFFFFFFFF
+        k, m = (k + 0x9E3779B9) & 0xFFFFFFFF, (m + 0xBB67AE85) & 0xFFFFFFFF
+    return a, b, c, d
+
+
+def log(number: float) -> float:
+    """Return NumPy's logarithm of a float64, which need not be that of `math`."""
+    return float(np.log(number))
+
+
+class Numbers:
+    """All random numbers of one seed, each at its address: label, who, when, which."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.keys: dict[str, tuple[int, int]] = {}
+
+    def words(self, label: str, who: int, when: int, which: int) -> tuple[int, int, int, int]:
+        """Return the four words at an address."""
+        if label not in self.keys:
+            key = hashlib.blake2b(f"{self.seed}:{label}".encode(), digest_size=8).digest()
+            self.keys[label] = struct.unpack("<II", key)
+        return philox((which, when, who & 0xFFFFFFFF, who >> 32), self.keys[label])
+
+    def uniform(self, label: str, who: int, when: int = 0, which: int = 0) -> float:
+        """Return a number in (0, 1) of 52 bits."""
+        words = self.words(label, who, when, which)
+        return (((words[1] << 32 | words[0]) >> 12) + 0.5) * 2.0**-52
+
+    def exponential(self, label: str, who: int, when: int = 0, which: int = 0) -> float:
+        """Return an exponential number of mean 1."""
+        return -log(self.uniform(label, who, when, which))
+
+    def block(self, label: str, who: int, when: int, count: int) -> list[float]:
+        """Return *count* numbers in (0, 1) of 32 bits."""
+        words = [word for which in range(math.ceil(count / 4)) for word in self.words(label, who, when, which)]
+        return [(word + 0.5) * 2.0**-32 for word in words[:count]]
+
+
+# --------------------------------------------------------------------------------------------- draws from a catalogue
+class Tree:
+    """Weights of items, and above them the sums of pairs: `levels[0]` are the leaves, the last level is the root."""
+
+    def __init__(self, weights: list[float]) -> None:
+        size = 1
+        while size < len(weights):
+            size *= 2
+        self.weights = weights
+        self.levels = [weights + [0.0] * (size - len(weights))]
+        while len(self.levels[-1]) > 1:
+            below = self.levels[-1]
+            self.levels.append([below[i] + below[i + 1] for i in range(0, len(below), 2)])
+
+    def item(self, numbers: list[float]) -> int | None:
+        """Return the item where the way down ends, given one number a level; None where all weights are 0."""
+        if self.levels[-1][0] == 0:
+            return None
+        node = 0
+        for level in reversed(range(len(self.levels) - 1)):
+            left, right = self.levels[level][2 * node], self.levels[level][2 * node + 1]
+            node = 2 * node + (numbers[level] * (left + right) >= left and right > 0)
+        return node
+
+    def only(self, allowed: Callable[[int], bool]) -> Tree:
+        """Return the tree with the weights of all other items set to 0."""
+        return Tree([weight if allowed(item) else 0.0 for item, weight in enumerate(self.weights)])
+
+
+@dataclass
+class Visit:
+    """One visit of one user, and the random numbers that are hers in it."""
+
+    numbers: Numbers
+    user: int
+    ordinal: int
+
+    def uniform(self, label: str, which: int = 0) -> float:
+        """Return a number in (0, 1)."""
+        return self.numbers.uniform(label, self.user, self.ordinal, which)
+
+    def exponential(self, label: str, which: int = 0) -> float:
+        """Return an exponential number of mean 1."""
+        return self.numbers.exponential(label, self.user, self.ordinal, which)
+
+    def block(self, label: str, count: int) -> list[float]:
+        """Return *count* numbers in (0, 1)."""
+        return self.numbers.block(label, self.user, self.ordinal, count)
+
+    def draw(self, label: str, tree: Tree) -> int | None:
+        """Return one item, each in proportion to its weight."""
+        return tree.item(self.block(label, len(tree.levels) - 1))
+
+    def pick(self, label: str, tree: Tree, allowed: Callable[[int], bool]) -> int | None:
+        """Return one allowed item, each in proportion to its weight."""
+        for attempt in range(TRIES):
+            item = self.draw(f"{label}#{attempt}", tree)
+            if item is not None and allowed(item):
+                return item
+        return self.draw(f"{label}#rest", tree.only(allowed))
+
+
+# ----------------------------------------------------------------------------------------------------------- the truth
+class Truth:
+    """The people and the items: interests, demand and preference."""
+
+    def __init__(self, scenario: rs.Scenario) -> None:
+        randomness = Randomness(scenario.world_seed)
+        people, items = scenario.population.draw(randomness), scenario.catalog.draw(randomness)
+        self.interests: list[list[float]] = people.interests.tolist()
+        self.activity: list[float] = people.activity.tolist()
+        self.curiosity: list[float] = people.curiosity.tolist()
+        self.users, self.items, self.topics = len(people), len(items), len(self.interests[0])
+        self.demand = [self.demand_of(k, items.topics.tolist(), items.appeal.tolist()) for k in range(self.topics)]
+        self.demand_trees = [Tree(demand) for demand in self.demand]
+        self.preference = [self.preference_of(interests) for interests in self.interests]
+
+    def demand_of(self, topic: int, topics: list[list[float]], appeal: list[float]) -> list[float]:
+        """Return, of those who want a topic, the share that wants each item."""
+        weights = [topics[item][topic] * appeal[item] for item in range(self.items)]
+        total = 0.0
+        for weight in weights:
+            total += weight
+        return [weight / total for weight in weights]
+
+    def preference_of(self, interests: list[float]) -> list[float]:
+        """Return p_u: the share of each item in what a user wants."""
+        preference = [0.0] * self.items
+        for share, demand in zip(interests, self.demand, strict=True):
+            for item in range(self.items):
+                preference[item] += share * demand[item]
+        return preference
+
+
+# ----------------------------------------------------------------------------------------------------------- the clock
+def visit_seconds(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, activity: float) -> Iterator[int]:
+    """Yield the seconds of the visits of one user, for ever."""
+    match pace:
+        case rs.Regular():
+            offset = numbers.uniform("Regular.offset", user)
+            ordinal = 0
+            while True:
+                yield math.floor((ordinal + offset) * round(pace.period * DAY))
+                ordinal += 1
+        case rs.Poisson():
+            gamma = 1.0
+            if pace.spread > 0:
+                variance = pace.spread * pace.spread
+                uniform = numbers.uniform("Poisson.rate", user)
+                gamma = max(float(gammaincinv(1 / variance, uniform)) * variance, 1e-9)
+            rate = pace.rate * activity * gamma
+            time, ordinal = 0.0, 0
+            while True:
+                time += numbers.exponential("Poisson.gap", user, ordinal) * (DAY / rate)
+                yield math.floor(time)
+                ordinal += 1
+
+
+# ------------------------------------------------------------------------------------------------------------- the log
+class Row(NamedTuple):
+    """One row of the log, in the order of its columns."""
+
+    time: int
+    epoch: int
+    visit: int
+    user: int
+    item: int
+    position: int
+    origin: int
+    propensity: float
+    clicked: bool
+    depth: float
+
+
+DTYPES = dict(zip(Row._fields, ("<i8", "<i4", "<i4", "<i4", "<i4", "<i2", "|i1", "<f8", "|b1", "<f8"), strict=True))
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """Return rows in the order of the log."""
+    return sorted(rows, key=lambda row: (row.time, row.user, row.visit, row.position))
+
+
+def columns(rows: list[Row]) -> dict[str, np.ndarray]:
+    """Return rows as arrays, one a column."""
+    return {name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in DTYPES.items()}
+
+
+def digest(rows: list[Row], epochs: int) -> str:
+    """Return the digest of a log: a chain over its epochs, empty ones too."""
+    before = b""
+    for epoch in range(epochs):
+        arrays = columns([row for row in rows if row.epoch == epoch])
+        parts = [hashlib.sha256(array.tobytes()).digest() for array in arrays.values()]
+        before = hashlib.sha256(before + b"".join(parts)).digest()
+    return before.hex()
+
+
+# ----------------------------------------------------------------------------------------------------- training rows
+class Taught(NamedTuple):
+    """A click that a model is trained on, and what it weighs."""
+
+    user: int
+    item: int
+    weight: float
+    depth: float
+
+
+def taught(scenario: rs.Scenario, clicks: list[Row]) -> list[Taught]:
+    """Return clicks with the product of the weights that the rules give them, those of weight 0 left out."""
+    rows = []
+    for row in clicks:
+        weight = 1.0
+        for rule in scenario.training:
+            if isinstance(rule, rs.OriginWeights):
+                weight *= {MODEL: rule.model, EXPLORE: rule.explore, ORGANIC: rule.organic}[row.origin]
+        if weight > 0:
+            rows.append(Taught(row.user, row.item, weight, row.depth))
+    return rows
+
+
+def weight_by_item(rows: list[Taught], items: int) -> list[float]:
+    """Return the weight of the training rows about each item."""
+    weight = [0.0] * items
+    for row in rows:
+        weight[row.item] += row.weight
+    return weight
+
+
+def depth_by_item(rows: list[Taught], items: int) -> list[float]:
+    """Return the depth of what a model trained on these rows shows: 1 + the mean depth of the rows about the item."""
+    total = [0.0] * items
+    for row in rows:
+        total[row.item] += row.weight * row.depth
+    weight = weight_by_item(rows, items)
+    return [1 + total[item] / weight[item] if weight[item] > 0 else 1.0 for item in range(items)]
+
+
+# -------------------------------------------------------------------------------------------------------------- models
+@dataclass
+class Model:
+    """A model that serves an epoch.
+
+    order: all items, the best first, for a user; None where the ranking is random. weights: one an item: those that a
+    random ranking is drawn from, or the counts of a model that has some. depth: of its rows, one an item.
+    """
+
+    number: int
+    order: Callable[[int], list[int]] | None
+    weights: Tree | None
+    depth: list[float]
+    user_factors: np.ndarray | None = None
+    item_factors: np.ndarray | None = None
+
+    def ranking(self, visit: Visit, may_show: Callable[[int], bool]) -> Iterator[int]:
+        """Yield the items that may be shown, the best first."""
+        if self.order is not None:
+            yield from filter(may_show, self.order(visit.user))
+            return
+        assert self.weights is not None
+        placed: list[int] = []
+        while True:
+            item = visit.pick(
+                f"Chances.rank@{len(placed)}", self.weights, lambda item: may_show(item) and item not in placed
+            )
+            if item is None:
+                return
+            placed.append(item)
+            yield item
+
+
+@dataclass
+class Lesson:
+    """What a model may learn from: the number it will have, the rows, feed impressions and clicks, the model before."""
+
+    number: int
+    rows: list[Taught]
+    impressions: list[int]
+    clicks: list[int]
+    before: Model | None
+
+
+def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
+    """Return a model of the kind that a recipe asks for."""
+    depth = depth_by_item(lesson.rows, truth.items)
+    match recipe:
+        case rs.Random():
+            return Model(lesson.number, None, Tree([1.0] * truth.items), depth)
+        case rs.Shares():
+            shares = list(recipe.shares) + [0.0] * truth.items
+            return Model(lesson.number, None, Tree(shares[: truth.items]), depth)
+        case rs.Popularity():
+            return popularity(recipe, lesson, truth, numbers, depth)
+        case rs.ALS():
+            return als(recipe, lesson, truth, numbers, depth)
+        case rs.Oracle():
+            columns = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
+            scores = products(truth.interests, columns)
+            return Model(lesson.number, lambda user: best_first(scores[user]), None, depth)
+    raise NotImplementedError(type(recipe).__name__)
+
+
+def popularity(recipe: rs.Popularity, lesson: Lesson, truth: Truth, numbers: Numbers, depth: list[float]) -> Model:
+    """Return a model that ranks all users alike."""
+    if recipe.score == "count":
+        score = [weight + recipe.prior for weight in weight_by_item(lesson.rows, truth.items)]
+    else:
+        score = [
+            (clicks + recipe.prior) / (shown + 2 * recipe.prior) if shown + 2 * recipe.prior > 0 else 0.0
+            for clicks, shown in zip(lesson.clicks, lesson.impressions, strict=True)
+        ]
+    tie = [numbers.uniform("Popularity.tie", item, lesson.number) for item in range(truth.items)]
+    order = sorted(range(truth.items), key=lambda item: (-score[item], tie[item]))
+    return Model(lesson.number, lambda user: order, Tree(score), depth)
+
+
+def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: list[float]) -> Model:
+    """Return a model of factors, fitted by implicit from starting factors that have addresses."""
+    weight = weight_by_item(lesson.rows, truth.items)
+    by_weight = best_first(weight)
+    if not lesson.rows:
+        return Model(lesson.number, lambda user: by_weight, None, depth)
+    before = lesson.before if recipe.warm else None
+    if before is None or before.user_factors is None:
+        users = starting_factors(numbers, "factors.user", truth.users, lesson.number, recipe.factors)
+        items = starting_factors(numbers, "factors.item", truth.items, lesson.number, recipe.factors)
+        iterations = recipe.iterations
+    else:
+        users, items, iterations = before.user_factors.copy(), before.item_factors.copy(), recipe.warm_iterations
+    with threadpool_limits(1, "blas"):
+        fit = AlternatingLeastSquares(
+            recipe.factors, recipe.regularization, recipe.alpha, iterations=iterations, num_threads=1
+        )
+        fit.user_factors, fit.item_factors = users, items
+        fit.fit(clicks_matrix(lesson.rows, truth.users, truth.items), show_progress=False)
+    scores = products(fit.user_factors.tolist(), fit.item_factors.tolist())
+    known = {row.user for row in lesson.rows}
+
+    def order(user: int) -> list[int]:
+        if user not in known:
+            return by_weight
+        warm = [item for item in best_first(scores[user]) if weight[item] > 0]
+        return warm + [item for item in by_weight if weight[item] == 0]
+
+    return Model(lesson.number, order, None, depth, fit.user_factors, fit.item_factors)
+
+
+def starting_factors(numbers: Numbers, label: str, rows: int, number: int, factors: int) -> np.ndarray:
+    """Return the factors from which a cold fit starts."""
+    return np.array(
+        [[0.01 * numbers.uniform(label, row, number, column) for column in range(factors)] for row in range(rows)],
+        np.float32,
+    )
+
+
+def clicks_matrix(rows: list[Taught], users: int, items: int) -> csr_matrix:
+    """Return the weight of the training rows of each user about each item."""
+    weight: dict[tuple[int, int], float] = {}
+    for row in rows:
+        weight[row.user, row.item] = weight.get((row.user, row.item), 0.0) + row.weight
+    cells = sorted(weight)
+    values = np.array([weight[cell] for cell in cells], np.float32)
+    return csr_matrix((values, ([user for user, _ in cells], [item for _, item in cells])), (users, items))
+
+
+def products(users: list[list[float]], items: list[list[float]]) -> list[list[int]]:
+    """Return the scores of all items for each user: products of factors, in exact whole numbers."""
+    left, right = snapped(users), snapped(items)
+    return [[sum(a * b for a, b in zip(user, item, strict=True)) for item in right] for user in left]
+
+
+def snapped(factors: list[list[float]]) -> list[list[int]]:
+    """Return factors as whole numbers, so small that a score stays below 2^53."""
+    bits = (53 - math.ceil(math.log2(len(factors[0])))) // 2
+    _, exponent = math.frexp(max(abs(number) for row in factors for number in row))
+    return [[round(math.ldexp(number, bits - exponent)) for number in row] for row in factors]
+
+
+def best_first(scores: list[float] | list[int]) -> list[int]:
+    """Return items by descending score, ties to the lower item."""
+    return sorted(range(len(scores)), key=lambda item: (-scores[item], item))
+
+
+# -------------------------------------------------------------------------------------------------------------- slates
+class Placed(NamedTuple):
+    """One item of a slate, how it got there and with what probability."""
+
+    item: int
+    origin: int
+    propensity: float
+
+
+def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Container[int], items: int) -> list[Placed]:
+    """Return the slate of a visit, from the top; *leaving* are items that may not be shown."""
+    if isinstance(scenario.policy, rs.Proportional):
+        return proportional_slate(scenario, model, visit, leaving)
+    epsilon = scenario.policy.epsilon if isinstance(scenario.policy, rs.EpsilonGreedy) else 0.0
+    coins = visit.block("EpsilonGreedy.coin", scenario.slate)
+    equal = Tree([1.0] * items)
+    eligible = [item for item in range(items) if item not in leaving]
+    ranking = list(model.ranking(visit, lambda item: item not in leaving))
+    slate: list[Placed] = []
+    for position in range(scenario.slate):
+        above = {placed.item for placed in slate}
+        best = next((item for item in ranking if item not in above), None)
+        explore = coins[position] < epsilon
+        item = best
+        if explore:
+            item = visit.pick(
+                f"EpsilonGreedy.pick@{position}", equal, lambda item: item not in leaving and item not in above
+            )
+        if item is None:
+            return slate
+        if model.order is not None:
+            q = 1.0 if item == best else 0.0
+        else:
+            q = share(item, model.weights, [other for other in eligible if other not in above])
+        propensity = (1 - epsilon) * q + epsilon / (len(eligible) - position)
+        slate.append(Placed(item, EXPLORE if explore else MODEL, propensity))
+    return slate
+
+
+def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Container[int]) -> list[Placed]:
+    """Return a slate drawn item by item in proportion to counts."""
+    weights = Tree([float(np.power(count, scenario.policy.exponent)) for count in model.weights.weights])
+    slate: list[Placed] = []
+    for position in range(scenario.slate):
+        above = {placed.item for placed in slate}
+        left = [item for item in range(len(weights.weights)) if item not in leaving and item not in above]
+        item = visit.pick(f"Proportional.pick@{position}", weights, left.__contains__)
+        if item is None:
+            return slate
+        slate.append(Placed(item, MODEL, share(item, weights, left)))
+    return slate
+
+
+def share(item: int, weights: Tree, among: list[int]) -> float:
+    """Return the weight of an item over the weight of all items that it competes with."""
+    total = 0.0
+    for other in among:
+        total += weights.weights[other]
+    return weights.weights[item] / total if total > 0 else 0.0
+
+
+# -------------------------------------------------------------------------------------------------------------- choice
+def attention(bias: str | float | tuple[float, ...], position: int) -> float:
+    """Return the attention that a position gets; the top one gets 1 unless a list says otherwise."""
+    match bias:
+        case "none":
+            return 1.0
+        case "log":
+            return 1 / float(np.log2(position + 2))
+        case tuple():
+            return bias[position] if position < len(bias) else 0.0
+    return float(np.power(float(position + 1), -bias))
+
+
+def clicked(choice: rs.Scenario, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth) -> list[int]:
+    """Return the positions that a user clicks; *closed* are items that she cannot consume again."""
+    open_positions = [position for position, placed in enumerate(slate) if placed.item not in closed]
+    preference = truth.preference[visit.user]
+
+    def weight(position: int) -> float:
+        return truth.items * preference[slate[position].item] * attention(choice.bias, position)
+
+    match choice:
+        case rs.AlwaysClick():
+            return [position for position in open_positions if position == 0]
+        case rs.Luce():
+            race = []
+            for position in open_positions:
+                if weight(position) > 0:
+                    time = visit.exponential("whim", slate[position].item) / weight(position)
+                    race.append((time, position))
+            leave = visit.exponential("Luce.outside") / choice.outside if choice.outside > 0 else math.inf
+            return [position for time, position in sorted(race) if time < leave][: choice.clicks]
+        case rs.Given():
+            return [
+                position
+                for position in open_positions
+                if visit.uniform("Given.click", position)
+                < attention(choice.bias, position) * given(choice.theta, visit.user, slate[position].item)
+            ]
+        case rs.Cascade():
+            clicks = []
+            for position in open_positions:
+                attraction = weight(position) / (weight(position) + choice.outside)
+                if visit.uniform("whim", slate[position].item) < attraction:
+                    clicks.append(position)
+                    if visit.uniform("Cascade.satisfied", position) < choice.satisfied:
+                        break
+            return clicks
+    raise NotImplementedError(type(choice).__name__)
+
+
+def given(theta: float | tuple[tuple[float, ...], ...], user: int, item: int) -> float:
+    """Return the click probability of a user and an item."""
+    if not isinstance(theta, tuple):
+        return theta
+    return theta[0 if len(theta) == 1 else user][item]
+
+
+# ----------------------------------------------------------------------------------------------------------- the world
+@dataclass
+class Log:
+    """What a run leaves behind."""
+
+    clicks: list[Row] = field(default_factory=list)
+    impressions: list[Row] = field(default_factory=list)
+    epochs: int = 1
+    digest: str = ""
+
+
+class Platform:
+    """The world as of the last change, and what each user has consumed."""
+
+    def __init__(self, scenario: rs.Scenario, seed: int) -> None:
+        self.scenario, self.numbers, self.truth = scenario, Numbers(seed), Truth(scenario)
+        self.every, self.latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
+        self.horizon = round(scenario.days * DAY)
+        self.log = Log()
+        self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
+        self.lifts: dict[int, float] = {}
+        nothing = [0] * self.truth.items
+        self.model = train(scenario.start, Lesson(0, [], nothing, nothing, None), self.truth, self.numbers)
+        self.env = simpy.Environment()
+
+    def at(self, second: int, priority: int) -> simpy.Event:
+        """Return an event that happens at a second; of those at the same second the more urgent come first."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority, second - self.env.now)
+        return event
+
+    def run(self) -> Log:
+        """Run to the end and return the log."""
+        self.env.process(self.retraining())
+        for serial, signal in enumerate(self.scenario.signals):
+            self.env.process(self.lifting(serial, signal))
+        for user in range(self.truth.users):
+            self.env.process(self.visiting(user))
+        self.env.run()
+        self.log.clicks, self.log.impressions = in_order(self.log.clicks), in_order(self.log.impressions)
+        self.log.digest = digest(self.log.clicks, self.log.epochs)
+        return self.log
+
+    # ------------------------------------------------------------------------------------------------------- processes
+    def retraining(self) -> Generator[simpy.Event, None, None]:
+        """Train a model at each cut, and deploy it when its latency is over."""
+        number = 1
+        while number * self.every < self.horizon:
+            yield self.at(number * self.every, simpy.events.URGENT)
+            model = train(self.scenario.recommender, self.lesson(number), self.truth, self.numbers)
+            if number * self.every + self.latency >= self.horizon:
+                return
+            yield self.at(number * self.every + self.latency, simpy.events.URGENT)
+            self.model = model
+            self.log.epochs += 1
+            number += 1
+
+    def lifting(self, serial: int, signal: rs.OrganicLift) -> Generator[simpy.Event, None, None]:
+        """Switch a signal on, and off again."""
+        yield self.at(round(signal.from_day * DAY), simpy.events.URGENT)
+        self.lifts[serial] = signal.rate
+        if signal.to_day < self.scenario.days:
+            yield self.at(round(signal.to_day * DAY), simpy.events.URGENT)
+            del self.lifts[serial]
+
+    def visiting(self, user: int) -> Generator[simpy.Event, None, None]:
+        """Let one user come, time and again."""
+        seconds = visit_seconds(self.scenario.visits, self.numbers, user, self.truth.activity[user])
+        for ordinal, second in enumerate(seconds):
+            if second >= self.horizon:
+                return
+            yield self.at(second, simpy.events.NORMAL)
+            self.serve(Visit(self.numbers, user, ordinal))
+
+    # -------------------------------------------------------------------------------------------------------- training
+    def lesson(self, number: int) -> Lesson:
+        """Return what the model of a number learns from: rows of its window, none from after its cut."""
+        windows = [rule.last for rule in self.scenario.training if isinstance(rule, rs.Window)]
+        first = (number - min(windows)) * self.every if windows else 0
+        clicks = in_order([row for row in self.log.clicks if first <= row.time < number * self.every])
+        shown = [row for row in self.log.impressions if first <= row.time < number * self.every]
+        return Lesson(
+            number,
+            taught(self.scenario, clicks),
+            [sum(row.item == item for row in shown) for item in range(self.truth.items)],
+            [sum(row.item == item and row.clicked for row in shown) for item in range(self.truth.items)],
+            self.model,
+        )
+
+    # --------------------------------------------------------------------------------------------------------- a visit
+    def serve(self, visit: Visit) -> None:
+        """Serve one visit from top to bottom."""
+        chance = min(1.0, self.truth.curiosity[visit.user] + sum(self.lifts.values()))
+        if visit.uniform("visit.organic") < chance:
+            self.search(visit)
+        else:
+            self.show(visit)
+
+    def search(self, visit: Visit) -> None:
+        """Let the user find an item without the feed."""
+        consumed = self.consumed[visit.user]
+        closed = set(consumed) if self.scenario.consumption == "once" else set()
+        item = self.found(visit, lambda item: item not in closed)
+        if item is not None:
+            consumed.add(item)
+            self.log.clicks.append(self.row(visit, item, -1, ORGANIC, math.nan, True))
+
+    def found(self, visit: Visit, allowed: Callable[[int], bool]) -> int | None:
+        """Return the item that a user finds without the feed; None where she has consumed everything."""
+        interests = self.truth.interests[visit.user]
+        for attempt in range(TRIES):
+            numbers = visit.block(f"organic.topic#{attempt}", self.truth.topics)
+            race = [-log(number) / interest for number, interest in zip(numbers, interests, strict=True)]
+            item = visit.draw(f"organic.item#{attempt}", self.truth.demand_trees[race.index(min(race))])
+            if item is not None and allowed(item):
+                return item
+        return visit.draw("organic.rest", Tree(self.truth.preference[visit.user]).only(allowed))
+
+    def show(self, visit: Visit) -> None:
+        """Show the user a slate and log what she clicks."""
+        consumed = self.consumed[visit.user]
+        leaving = set(consumed) if self.scenario.consumed == "leave" else set()
+        closed = set(consumed) if self.scenario.consumption == "once" else set()
+        slate = fill_slate(self.scenario, self.model, visit, leaving, self.truth.items)
+        clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth)
+        for position, placed in enumerate(slate):
+            row = self.row(visit, placed.item, position, placed.origin, placed.propensity, position in clicks)
+            self.log.impressions.append(row)
+            if row.clicked:
+                consumed.add(placed.item)
+                self.log.clicks.append(row)
+
+    def row(self, visit: Visit, item: int, position: int, origin: int, propensity: float, clicked: bool) -> Row:
+        """Return a row of the log as of now."""
+        depth = self.model.depth[item] if origin == MODEL else 0.0
+        time, epoch = int(self.env.now), self.model.number
+        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth)
+
+
+def simulate(scenario: rs.Scenario, seed: int) -> Log:
+    """Return the log that a scenario and a seed must give."""
+    return Platform(scenario, seed).run()

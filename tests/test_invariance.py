@@ -1,0 +1,161 @@
+"""The law of the window: nothing about how the visits are served can be seen in the log."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recsim as rs
+from recsim.simulation import World
+
+
+def digests(scenario: rs.Scenario, seed: int = 7, **how: int) -> tuple[str, str]:
+    """Return the digests of clicks and impressions of a run."""
+    world = World(scenario, seed, **how).advance(scenario.days)
+    world.close_epoch()
+    return world.log.digest.hex(), world.impressions.digest.hex()
+
+
+@pytest.mark.parametrize("tile", [1, 37, 4096])
+def test_tile_size_changes_nothing(small: rs.Scenario, tile: int) -> None:
+    """Visits served one by one, by 37 or all at once leave the same log byte for byte."""
+    assert digests(small, tile=tile) == digests(small)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_change_nothing(small: rs.Scenario, threads: int) -> None:
+    """Fitting and ranking in several threads leaves the same log byte for byte."""
+    crowd = small.but(population=rs.SyntheticUsers(users=700, topics=6), days=9.0)
+    assert digests(crowd, threads=threads) == digests(crowd)
+
+
+def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving the users who are due in any order leaves the same log byte for byte."""
+    straight, due = digests(small), World.due
+    shuffle = np.random.default_rng(5).permutation
+    monkeypatch.setattr(World, "due", lambda self, until: shuffle(due(self, until)))
+    assert digests(small, tile=37) == straight
+
+
+def test_silent_readings_change_nothing(small: rs.Scenario) -> None:
+    """Cutting the windows with a thousand readings leaves the same log byte for byte."""
+    read = small.but(readings_every=small.days / 1000)
+    assert digests(read) == digests(small)
+    assert rs.run(read.but(days=1.0), seed=7, progress=False).history["window"].eq("so far").any()
+
+
+def test_every_recommender_and_policy_is_indifferent_to_tiles(
+    small: rs.Scenario, recommender: rs.Recommender, policy: rs.Policy
+) -> None:
+    """Whatever the strategy, tiles of 37 and two threads leave the log that one tile and one thread leave."""
+    one = small.but(recommender=recommender, policy=policy)
+    assert digests(one, tile=37, threads=2) == digests(one)
+
+
+@pytest.mark.parametrize("consumption", ["once", "again"])
+@pytest.mark.parametrize("consumed", ["leave", "stay"])
+def test_every_rule_of_consumption_is_indifferent_to_tiles(
+    small: rs.Scenario, consumption: str, consumed: str
+) -> None:
+    """Whether items can be had again or leave the slate, tiles change nothing, nor does a catalogue that runs out."""
+    scarce = small.but(catalog=rs.SyntheticItems(items=12, topics=6), consumption=consumption, consumed=consumed)
+    assert digests(scarce, tile=11) == digests(scarce)
+
+
+def test_a_strategy_switched_off_leaves_the_baseline(small: rs.Scenario) -> None:
+    """EpsilonGreedy(0) is Greedy, a lift of 0 is no lift, a weight of 1 is no weight: byte for byte."""
+    plain = small.but(policy=rs.Greedy(), signals=())
+    baseline = digests(plain)
+    assert digests(plain.but(policy=rs.EpsilonGreedy(epsilon=0.0))) == baseline
+    assert digests(plain.but(signals=(rs.OrganicLift(rate=0.0),))) == baseline
+    assert digests(plain.but(training=(rs.OriginWeights(),))) == baseline
+    assert digests(plain.but(policy=rs.EpsilonGreedy(epsilon=0.1))) != baseline
+
+
+def test_steps_change_nothing(small: rs.Scenario) -> None:
+    """A world advanced in uneven steps leaves the log of one advanced at once."""
+    world = World(small, 7)
+    for day in (0.1, 2.9999, 3.0, 3.4, 8.0, small.days):
+        world.advance(day)
+    world.close_epoch()
+    assert (world.log.digest.hex(), world.impressions.digest.hex()) == digests(small)
+
+
+def test_seeds_matter(small: rs.Scenario) -> None:
+    """Another seed gives another log; another world_seed other people."""
+    assert digests(small, seed=8) != digests(small)
+    assert digests(small.but(world_seed=2)) != digests(small)
+
+
+# ------------------------------------------------------------------------------------------------ stop and go on
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.62, 0.97])
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    small: rs.Scenario, recommender: rs.Recommender, tmp_path: Path, share: float
+) -> None:
+    """Ctrl-C at any moment, then --resume: log, history and item counts equal those of a run that was left alone."""
+    scenario = small.but(recommender=recommender, training=(rs.Window(last=2),))
+
+    def stop(done: float, text: str) -> None:
+        if done > share:
+            raise KeyboardInterrupt
+
+    whole = rs.run(scenario, seed=3, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        rs.run(scenario, seed=3, out=tmp_path / "run", progress=stop)
+    assert rs.Run.load(tmp_path / "run").status == "interrupted"
+    resumed = rs.run(out=tmp_path / "run", resume=True, progress=False)
+    assert (resumed.status, resumed.digest) == ("done", whole.digest)
+    for table in ("clicks", "impressions", "history", "items"):
+        assert getattr(resumed, table).equals(getattr(whole, table)), table
+
+
+KILLED = """
+import sys, recsim as rs
+scenario = rs.Scenario.load(sys.argv[1])
+if sys.argv[3] == "resume":
+    rs.run(out=sys.argv[2], resume=True, progress=False)
+else:
+    rs.run(scenario, seed=3, out=sys.argv[2], progress=False)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_twenty_kills_change_nothing(small: rs.Scenario, tmp_path: Path) -> None:
+    """kill -9 at 20 random moments, some inside a training, each time gone on with: the log is that of a quiet run."""
+    chance = random.Random(11)
+    slow = small.but(recommender=rs.ALS(factors=32, iterations=400), days=26.0, training=(rs.Window(last=3),))
+    path = tmp_path / "slow.toml"
+    path.write_text(slow.toml(), encoding="utf-8")
+    began = time.monotonic()
+    whole = rs.run(slow, seed=3, out=tmp_path / "whole", progress=False)
+    length = time.monotonic() - began + 2.5
+    kills = 0
+    while kills < 20:
+        out = tmp_path / f"run{kills}"
+        how, done = "new", False
+        while not done:
+            process = subprocess.Popen([sys.executable, "-c", KILLED, path, out, how], env=os.environ)
+            try:
+                done = process.wait(chance.uniform(0.8, length)) == 0
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+            how = "resume" if (out / "manifest.json").exists() else "new"
+            if how == "new" and not done:
+                shutil.rmtree(out, ignore_errors=True)
+        run = rs.Run.load(out)
+        assert run.digest == whole.digest
+        for table in ("clicks", "impressions", "history", "items"):
+            assert getattr(run, table).equals(getattr(whole, table)), table
+        assert not list(out.rglob("*.part"))

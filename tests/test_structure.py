@@ -1,0 +1,92 @@
+"""The shape of the code: imports run down only, heavy libraries stay in their rooms, importing changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recsim
+
+HOME = Path(recsim.__file__).parent
+FLOORS = [
+    {"cli", "__main__"},
+    {"plot"},
+    {"running"},
+    {"simulation"},
+    {"archive"},
+    {"scenario"},
+    {"calibration"},
+    {"shortlists", "counting"},
+    {"recommenders", "policies", "training", "behaviour", "signals", "metrics"},
+    {"lottery"},
+    {"world"},
+    {"catalog", "population", "consumption", "eventlog", "datasets"},
+    {"recipe", "files", "progress"},
+    {"errors", "randomness"},
+]
+MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
+# population takes the Dirichlet draws of catalog: people and items share their topics
+NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
+ROOMS = {
+    "simpy": {"simulation"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
+    "typer": {"cli"}, "networkx": {"network"},
+}  # fmt: skip
+
+
+def imports(module: str) -> set[str]:
+    """Return the full names of all that a module imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((HOME / f"{module}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_module_has_its_floor() -> None:
+    """The list of floors names all modules, each once."""
+    assert sorted(name for floor in FLOORS for name in floor) == sorted(MODULES | {"__main__"})
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_run_down_only(module: str) -> None:
+    """A module imports from lower floors only, and families never import each other."""
+    level = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    ours = {name.split(".")[1] for name in imports(module) if name.startswith("recsim.")} & MODULES
+    assert {other for other in ours if level[other] <= level[module] and (module, other) not in NEIGHBOURS} == set()
+
+
+@pytest.mark.parametrize("library", sorted(ROOMS))
+def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
+    """One module alone imports each of these libraries."""
+    assert {m for m in MODULES if any(name.split(".")[0] == library for name in imports(m))} <= ROOMS[library]
+
+
+def test_nothing_is_pickled_or_evaluated() -> None:
+    """No module names pickle, eval or exec, nor numpy's own randomness."""
+    for path in HOME.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            assert name not in ("pickle", "eval", "exec", "default_rng", "RandomState"), f"{path.name}: {name}"
+
+
+def test_importing_is_light_and_changes_nothing() -> None:
+    """`import recsim` loads no other library, and sets nothing up."""
+    code = (
+        "import sys, os, warnings; before = dict(os.environ), list(warnings.filters); import recsim\n"
+        "heavy = {'numpy', 'scipy', 'pandas', 'pydantic', 'matplotlib', 'implicit', 'simpy', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert before == (dict(os.environ), list(warnings.filters))"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=HOME.parent)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    """All names that recsim hands out exist and have a docstring."""
+    for name in recsim.__all__:
+        assert getattr(recsim, name).__doc__, name
