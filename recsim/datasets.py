@@ -216,10 +216,13 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     with _binary(path) as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text, delimiter=_delimiter(path))
         line = 1
-        for record in reader:
-            if record:
-                yield line, record
-            line = reader.line_num + 1
+        try:
+            for record in reader:
+                if record:
+                    yield line, record
+                line = reader.line_num + 1
+        except csv.Error as fault:
+            raise RecsimError(f"{path}: line {line}: {fault}; close the quote that is open here") from None
 
 
 def _read_text(path: Path, columns: list[str]) -> Any:
@@ -243,7 +246,7 @@ def _read_text(path: Path, columns: list[str]) -> Any:
             )
     except (EOFError, gzip.BadGzipFile) as fault:
         raise RecsimError(f"{path}: the compressed file is broken ({fault}); get a whole copy of it") from None
-    except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as fault:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as fault:
         raise RecsimError(f"{path}: {_what_is_wrong(path) or fault}") from None
 
 

@@ -1,7 +1,7 @@
 """The simulation a second time, slowly and to be read: scalars, lists and dicts, one SimPy process a user.
 
 It follows `docs/design.md`, "The arithmetic, to the last bit", and shares no code with the engine but the recipes (which
-hold the settings) and the drawing of people and items. `simulate` gives the log that the engine must give.
+hold the settings) and the drawing of people and items. `World(scenario, seed).run()` gives the log that the engine must give.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable, Container, Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ from threadpoolctl import threadpool_limits
 
 import recsim as rs
 from recsim.randomness import Randomness
+
+Choice = rs.Luce | rs.Given | rs.AlwaysClick | rs.Cascade
 
 DAY = 86_400
 TRIES = 32
@@ -90,13 +93,18 @@ class Tree:
 
     def item(self, numbers: list[float]) -> int | None:
         """Return the item where the way down ends, given one number a level; None where all weights are 0."""
-        if self.levels[-1][0] == 0:
+        if self.root == 0:
             return None
         node = 0
         for level in reversed(range(len(self.levels) - 1)):
             left, right = self.levels[level][2 * node], self.levels[level][2 * node + 1]
             node = 2 * node + (numbers[level] * (left + right) >= left and right > 0)
         return node
+
+    @property
+    def root(self) -> float:
+        """The sum of all weights, as the tree adds them up."""
+        return self.levels[-1][0]
 
     def only(self, allowed: Callable[[int], bool]) -> Tree:
         """Return the tree with the weights of all other items set to 0."""
@@ -181,9 +189,8 @@ def visit_seconds(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, ac
         case rs.Poisson():
             gamma = 1.0
             if pace.spread > 0:
-                variance = pace.spread * pace.spread
-                uniform = numbers.uniform("Poisson.rate", user)
-                gamma = max(float(gammaincinv(1 / variance, uniform)) * variance, 1e-9)
+                shape = pace.spread**-2
+                gamma = max(float(gammaincinv(shape, numbers.uniform("Poisson.rate", user))) / shape, 1e-9)
             rate = pace.rate * activity * gamma
             time, ordinal = 0.0, 0
             while True:
@@ -276,13 +283,13 @@ def depth_by_item(rows: list[Taught], items: int) -> list[float]:
 class Model:
     """A model that serves an epoch.
 
-    order: all items, the best first, for a user; None where the ranking is random. weights: one an item: those that a
-    random ranking is drawn from, or the counts of a model that has some. depth: of its rows, one an item.
+    order: all items, the best first, for a user; None where the ranking is random. counts: the weight of the training
+    rows about each item, prior included, or what a random ranking is drawn from. depth: of its rows, one an item.
     """
 
     number: int
     order: Callable[[int], list[int]] | None
-    weights: Tree | None
+    counts: list[float]
     depth: list[float]
     user_factors: np.ndarray | None = None
     item_factors: np.ndarray | None = None
@@ -292,12 +299,10 @@ class Model:
         if self.order is not None:
             yield from filter(may_show, self.order(visit.user))
             return
-        assert self.weights is not None
+        tree = Tree(self.counts)
         placed: list[int] = []
         while True:
-            item = visit.pick(
-                f"Chances.rank@{len(placed)}", self.weights, lambda item: may_show(item) and item not in placed
-            )
+            item = visit.pick(f"Chances.rank@{len(placed)}", tree, lambda item: may_show(item) and item not in placed)
             if item is None:
                 return
             placed.append(item)
@@ -317,44 +322,41 @@ class Lesson:
 
 def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
     """Return a model of the kind that a recipe asks for."""
-    depth = depth_by_item(lesson.rows, truth.items)
+    weight, depth = weight_by_item(lesson.rows, truth.items), depth_by_item(lesson.rows, truth.items)
     match recipe:
         case rs.Random():
-            return Model(lesson.number, None, Tree([1.0] * truth.items), depth)
+            return Model(lesson.number, None, [1.0] * truth.items, depth)
         case rs.Shares():
             shares = list(recipe.shares) + [0.0] * truth.items
-            return Model(lesson.number, None, Tree(shares[: truth.items]), depth)
+            return Model(lesson.number, None, shares[: truth.items], depth)
         case rs.Popularity():
             return popularity(recipe, lesson, truth, numbers, depth)
         case rs.ALS():
             return als(recipe, lesson, truth, numbers, depth)
         case rs.Oracle():
-            columns = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
-            scores = products(truth.interests, columns)
-            return Model(lesson.number, lambda user: best_first(scores[user]), None, depth)
+            wanted = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
+            scores = products(truth.interests, wanted)
+            return Model(lesson.number, lambda user: best_first(scores[user]), weight, depth)
     raise NotImplementedError(type(recipe).__name__)
 
 
 def popularity(recipe: rs.Popularity, lesson: Lesson, truth: Truth, numbers: Numbers, depth: list[float]) -> Model:
     """Return a model that ranks all users alike."""
-    if recipe.score == "count":
-        score = [weight + recipe.prior for weight in weight_by_item(lesson.rows, truth.items)]
-    else:
+    counts = score = [weight + recipe.prior for weight in weight_by_item(lesson.rows, truth.items)]
+    if recipe.score == "click_rate":
         score = [
             (clicks + recipe.prior) / (shown + 2 * recipe.prior) if shown + 2 * recipe.prior > 0 else 0.0
             for clicks, shown in zip(lesson.clicks, lesson.impressions, strict=True)
         ]
     tie = [numbers.uniform("Popularity.tie", item, lesson.number) for item in range(truth.items)]
     order = sorted(range(truth.items), key=lambda item: (-score[item], tie[item]))
-    return Model(lesson.number, lambda user: order, Tree(score), depth)
+    return Model(lesson.number, lambda user: order, counts, depth)
 
 
 def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: list[float]) -> Model:
     """Return a model of factors, fitted by implicit from starting factors that have addresses."""
     weight = weight_by_item(lesson.rows, truth.items)
     by_weight = best_first(weight)
-    if not lesson.rows:
-        return Model(lesson.number, lambda user: by_weight, None, depth)
     before = lesson.before if recipe.warm else None
     if before is None or before.user_factors is None:
         users = starting_factors(numbers, "factors.user", truth.users, lesson.number, recipe.factors)
@@ -362,13 +364,15 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
         iterations = recipe.iterations
     else:
         users, items, iterations = before.user_factors.copy(), before.item_factors.copy(), recipe.warm_iterations
-    with threadpool_limits(1, "blas"):
-        fit = AlternatingLeastSquares(
-            recipe.factors, recipe.regularization, recipe.alpha, iterations=iterations, num_threads=1
-        )
-        fit.user_factors, fit.item_factors = users, items
-        fit.fit(clicks_matrix(lesson.rows, truth.users, truth.items), show_progress=False)
-    scores = products(fit.user_factors.tolist(), fit.item_factors.tolist())
+    if lesson.rows:
+        with threadpool_limits(1, "blas"):
+            fit = AlternatingLeastSquares(
+                recipe.factors, recipe.regularization, recipe.alpha, iterations=iterations, num_threads=1
+            )
+            fit.user_factors, fit.item_factors = users, items
+            fit.fit(clicks_matrix(lesson.rows, truth.users, truth.items), show_progress=False)
+            users, items = fit.user_factors, fit.item_factors
+    scores = products(users.tolist(), items.tolist())
     known = {row.user for row in lesson.rows}
 
     def order(user: int) -> list[int]:
@@ -377,7 +381,7 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
         warm = [item for item in best_first(scores[user]) if weight[item] > 0]
         return warm + [item for item in by_weight if weight[item] == 0]
 
-    return Model(lesson.number, order, None, depth, fit.user_factors, fit.item_factors)
+    return Model(lesson.number, order, weight, depth, users, items)
 
 
 def starting_factors(numbers: Numbers, label: str, rows: int, number: int, factors: int) -> np.ndarray:
@@ -431,9 +435,9 @@ def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Conta
         return proportional_slate(scenario, model, visit, leaving)
     epsilon = scenario.policy.epsilon if isinstance(scenario.policy, rs.EpsilonGreedy) else 0.0
     coins = visit.block("EpsilonGreedy.coin", scenario.slate)
-    equal = Tree([1.0] * items)
+    equal, counts = Tree([1.0] * items), Tree(model.counts)
     eligible = [item for item in range(items) if item not in leaving]
-    ranking = list(model.ranking(visit, lambda item: item not in leaving))
+    ranking = list(islice(model.ranking(visit, lambda item: item not in leaving), scenario.slate))
     slate: list[Placed] = []
     for position in range(scenario.slate):
         above = {placed.item for placed in slate}
@@ -449,7 +453,7 @@ def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Conta
         if model.order is not None:
             q = 1.0 if item == best else 0.0
         else:
-            q = share(item, model.weights, [other for other in eligible if other not in above])
+            q = share(item, counts, [other for other in eligible if other not in above])
         propensity = (1 - epsilon) * q + epsilon / (len(eligible) - position)
         slate.append(Placed(item, EXPLORE if explore else MODEL, propensity))
     return slate
@@ -457,7 +461,7 @@ def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Conta
 
 def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Container[int]) -> list[Placed]:
     """Return a slate drawn item by item in proportion to counts."""
-    weights = Tree([float(np.power(count, scenario.policy.exponent)) for count in model.weights.weights])
+    weights = Tree([float(np.power(count, scenario.policy.exponent)) for count in model.counts])
     slate: list[Placed] = []
     for position in range(scenario.slate):
         above = {placed.item for placed in slate}
@@ -470,11 +474,8 @@ def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leavin
 
 
 def share(item: int, weights: Tree, among: list[int]) -> float:
-    """Return the weight of an item over the weight of all items that it competes with."""
-    total = 0.0
-    for other in among:
-        total += weights.weights[other]
-    return weights.weights[item] / total if total > 0 else 0.0
+    """Return the weight of an item over the weight of all items that it competes with, itself included."""
+    return weights.weights[item] / weights.only(among.__contains__).root if weights.weights[item] > 0 else 0.0
 
 
 # -------------------------------------------------------------------------------------------------------------- choice
@@ -490,7 +491,7 @@ def attention(bias: str | float | tuple[float, ...], position: int) -> float:
     return float(np.power(float(position + 1), -bias))
 
 
-def clicked(choice: rs.Scenario, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth) -> list[int]:
+def clicked(choice: Choice, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth) -> list[int]:
     """Return the positions that a user clicks; *closed* are items that she cannot consume again."""
     open_positions = [position for position, placed in enumerate(slate) if placed.item not in closed]
     preference = truth.preference[visit.user]
@@ -546,8 +547,8 @@ class Log:
     digest: str = ""
 
 
-class Platform:
-    """The world as of the last change, and what each user has consumed."""
+class World:
+    """The world as of the last change, and what each user has consumed; `run` gives the log that the engine must give."""
 
     def __init__(self, scenario: rs.Scenario, seed: int) -> None:
         self.scenario, self.numbers, self.truth = scenario, Numbers(seed), Truth(scenario)
@@ -555,7 +556,7 @@ class Platform:
         self.horizon = round(scenario.days * DAY)
         self.log = Log()
         self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
-        self.lifts: dict[int, float] = {}
+        self.lifts = [0.0] * len(scenario.signals)
         nothing = [0] * self.truth.items
         self.model = train(scenario.start, Lesson(0, [], nothing, nothing, None), self.truth, self.numbers)
         self.env = simpy.Environment()
@@ -595,11 +596,11 @@ class Platform:
 
     def lifting(self, serial: int, signal: rs.OrganicLift) -> Generator[simpy.Event, None, None]:
         """Switch a signal on, and off again."""
-        yield self.at(round(signal.from_day * DAY), simpy.events.URGENT)
+        yield self.at(math.ceil(signal.from_day * DAY), simpy.events.URGENT)
         self.lifts[serial] = signal.rate
         if signal.to_day < self.scenario.days:
-            yield self.at(round(signal.to_day * DAY), simpy.events.URGENT)
-            del self.lifts[serial]
+            yield self.at(math.ceil(signal.to_day * DAY), simpy.events.URGENT)
+            self.lifts[serial] = 0.0
 
     def visiting(self, user: int) -> Generator[simpy.Event, None, None]:
         """Let one user come, time and again."""
@@ -628,8 +629,10 @@ class Platform:
     # --------------------------------------------------------------------------------------------------------- a visit
     def serve(self, visit: Visit) -> None:
         """Serve one visit from top to bottom."""
-        chance = min(1.0, self.truth.curiosity[visit.user] + sum(self.lifts.values()))
-        if visit.uniform("visit.organic") < chance:
+        chance = self.truth.curiosity[visit.user]
+        for lift in self.lifts:
+            chance += lift
+        if visit.uniform("visit.organic") < min(1.0, chance):
             self.search(visit)
         else:
             self.show(visit)
@@ -673,8 +676,3 @@ class Platform:
         depth = self.model.depth[item] if origin == MODEL else 0.0
         time, epoch = int(self.env.now), self.model.number
         return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth)
-
-
-def simulate(scenario: rs.Scenario, seed: int) -> Log:
-    """Return the log that a scenario and a seed must give."""
-    return Platform(scenario, seed).run()

@@ -90,7 +90,7 @@ def world(small: Log, tmp_path: Path) -> Path:
 
 
 def test_parameters_are_positive_and_shares_sum_to_one(small: Log, fitted: Fitted) -> None:
-    """theta and phi lie inside the simplex, appeal is positive, activity has mean 1, and nobody is lost."""
+    """Interests and topics lie inside the simplex, appeal is positive, activity has mean 1, and nobody is lost."""
     assert fitted.interests.shape == (60, 3) and fitted.topics.shape == (40, 3)
     for shares in (fitted.interests, fitted.topics):
         assert (shares > 0).all()

@@ -132,6 +132,7 @@ HEAD = "user,item,time,stars\n"
         (GOOD, {"at_least": 6.0}, ["'stars'", "6", "highest of 4 ratings is 5"]),
         (HEAD + "a,x,1,5\nb,x,1\n", {}, ["line 3", "3 fields", "header has 4"]),
         (HEAD + "a,x,1,5,9\n", {}, ["line 2", "5 fields", "header has 4"]),
+        (HEAD + 'a,x,1,5\nb,"y,2,5\n' + 40_000 * "c,z,3,4\n", {}, ["line 3", "close the quote"]),
     ],
 )
 def test_a_bad_log_is_refused_in_one_line_that_names_the_place(

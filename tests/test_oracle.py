@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from oracle import DTYPES, Row, columns, philox, simulate
+from oracle import DTYPES, Row, World, columns, philox
 
 import recsim as rs
 
 SMALL = rs.Scenario(
     name="small",
-    days=30,
+    days=20,
     slate=4,
     world_seed=3,
     population=rs.SyntheticUsers(users=12, topics=5, mainstream=2),
@@ -19,7 +19,7 @@ SMALL = rs.Scenario(
     visits=rs.Poisson(rate=1.5, spread=0.7),
     choice=rs.Luce(outside=2.0),
     recommender=rs.Popularity(),
-    retrain=rs.Retrain(every=5.0),
+    retrain=rs.Retrain(every=4.0),
     log="impressions",
 )
 ALS = rs.ALS(factors=6, iterations=4)
@@ -31,12 +31,20 @@ LIFT = rs.OrganicLift(rate=0.3)
 HUMAN = (rs.Window(last=2), rs.OriginWeights(organic=5.0))
 CURIOUS = {"population": rs.SyntheticUsers(users=12, topics=5, mainstream=2, curiosity=0.2)}
 FEW = {
+    "days": 12.0,
+    "population": rs.SyntheticUsers(users=8, topics=5, mainstream=2),
     "catalog": rs.SyntheticItems(items=9, topics=5, mainstream=2, appeal_spread=3.0),
     "visits": rs.Poisson(rate=4.0),
-    "choice": rs.Luce(outside=0.5),
+    "choice": rs.Luce(outside=0.3),
 }
 SHARES = rs.Shares(shares=(0.1, 0.7, 0.0, 3.3, 1.1, 0.2, 5.0, 0.3))
+STEEP = rs.Shares(shares=(1e17, 1.0, 0.1, 1e-9, *[0.3] * 33))
 THETA = tuple(tuple((7 * user + 3 * item) % 10 / 12 for item in range(37)) for user in range(12))
+
+CROWD = {
+    "population": rs.SyntheticUsers(users=170, topics=5, mainstream=2, curiosity=0.1), "days": 8.0,
+    "retrain": rs.Retrain(every=2.0), "visits": rs.Poisson(rate=0.5),
+}
 
 WORLDS = {
     "random": {"recommender": rs.Random()},
@@ -58,11 +66,26 @@ WORLDS = {
     "als, sparse": {
         "recommender": ALS, "training": (rs.Window(last=1),), "retrain": rs.Retrain(every=0.5), "days": 9.0,
     },
+    "als, warm, sparse": {
+        "recommender": WARM, "training": (rs.Window(last=1),), "retrain": rs.Retrain(every=0.5), "days": 9.0,
+    },
+    "als, many items": {
+        "recommender": ALS, "policy": EPSILON, "catalog": rs.SyntheticItems(items=300, topics=5), "visits": rs.Regular(),
+    },
+    "als, many users": {**CROWD, "recommender": ALS, "training": HUMAN},
+    "popularity, many users": {**CROWD, "consumption": "again"},
     "oracle": {"recommender": rs.Oracle(), "policy": EPSILON},
     "proportional": {"policy": rs.Proportional(exponent=1.0), "recommender": rs.Popularity(prior=1.0)},
     "proportional, no prior": {"policy": rs.Proportional(exponent=1.5), "start": rs.Popularity(prior=1.0)},
+    "proportional, als": {"policy": rs.Proportional(exponent=0.5), "recommender": ALS, "training": HUMAN, **CURIOUS},
+    "proportional, steep": {
+        "days": 12.0,
+        "policy": rs.Proportional(exponent=19.0), "recommender": rs.Popularity(score="click_rate", prior=0.3),
+    },
     "shares": {"start": SHARES, "policy": EPSILON},
-    "shares, greedy": {"start": SHARES, "consumed": "stay"},
+    "shares, greedy": {"start": SHARES, "recommender": SHARES, "consumed": "stay", **MANY},
+    "shares, steep": {"days": 9.0, "start": STEEP, "recommender": STEEP, "policy": EPSILON},
+    "shares, soon used up": {"start": SHARES, "recommender": SHARES, "policy": EPSILON, **MANY},
     "lift": {"signals": (LIFT,), "training": HUMAN},
     "lift, for some days": {
         "signals": (rs.OrganicLift(rate=0.3, from_day=4.25, to_day=17.5), rs.OrganicLift(rate=0.9, from_day=16.0)),
@@ -84,11 +107,21 @@ WORLDS = {
 def test_the_engine_gives_the_log_of_the_specification(world: str) -> None:
     """Every column of every row is that of a program written from the specification alone, and so is the digest."""
     scenario = SMALL.but(**WORLDS[world])
-    run, log = rs.run(scenario, seed=7, progress=False), simulate(scenario, seed=7)
+    run, log = rs.run(scenario, seed=7, progress=False), World(scenario, seed=7).run()
     assert len(log.clicks) > 50
     assert_same(run.impressions, log.impressions)
     assert_same(run.clicks, log.clicks)
     assert run.digest == log.digest
+
+
+def test_what_is_almost_exhausted_is_drawn_in_the_last_resort() -> None:
+    """The worlds above do come to draws that need more than 32 attempts, and to users who have had everything."""
+    worlds = [World(SMALL.but(**WORLDS[world]), seed=7) for world in WORLDS if world.startswith("almost")]
+    logs = [world.run() for world in worlds]
+    labels = {label.split("@")[0].split("#")[0] for world in worlds for label in world.numbers.keys if "rest" in label}
+    assert labels == {"organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick"}
+    assert all(max(map(len, world.consumed)) == world.truth.items for world in worlds)
+    assert all(len(log.clicks) > 50 for log in logs)
 
 
 def test_philox_gives_the_published_numbers() -> None:
