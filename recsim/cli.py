@@ -230,7 +230,6 @@ def _citation(terms: Path) -> str:
 
 
 # --------------------------------------------------------------------------------------------------- what a run tells
-LAST = "uniform"  # heading of the column with what a uniform feed would give
 SHOWN = {
     "coverage": "share of items",
     "coverage_model": "share of items",
@@ -278,7 +277,8 @@ def _report(done: Run, figure: Path, data: str) -> None:
     """Print the table, the answer, and where everything is."""
     by_epoch = _by_epoch(done)
     _show(_metrics_table(by_epoch, narrow=_console().width < 72))
-    for text in filter(None, ("", verdict(by_epoch), data)):
+    _show("floor: what a uniform feed of the last epoch's volume would have")
+    for text in filter(None, (verdict(by_epoch), data)):
         _show(f"\n{text}")
     _print(f"\nfigure  {figure}\nrun     {done.folder}")
 
@@ -297,7 +297,7 @@ def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 2, 0, 0))
     epochs = _told_epochs(list(by_epoch.index), narrow)
     table.add_column("metric" if narrow else "epoch", no_wrap=True)
-    for heading in (*map(str, epochs), LAST):
+    for heading in (*map(str, epochs), "floor"):
         table.add_column(heading, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("")
@@ -370,7 +370,7 @@ def _change(metric: str, first: float, last: float, sign: int) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ what is to be expected
-LIBRARIES = 280_000_000  # bytes that Python and the libraries take before there is any world
+LIBRARIES = 265_000_000  # bytes that Python and the libraries take before there is any world
 PARQUET = 16  # bytes of a row on disk, compressed
 SPEED = 1_000_000  # impressions served in a second by one core of an ordinary computer
 
@@ -385,7 +385,7 @@ def _facts(scenario: Scenario) -> dict[str, Any]:
     timeline = _timeline(scenario)
     sizes = {"users": len(users), "items": len(items), "topics": users.interests.shape[1]}
     visits = _visits(scenario, users)
-    bytes_ = {"memory": _memory(scenario, sizes, visits), "disk_at_most": _disk(scenario, visits)}
+    bytes_ = {"memory_at_most": _memory(scenario, sizes, visits), "disk_at_most": _disk(scenario, sizes, visits)}
     seconds = visits["impressions_at_most"] / SPEED
     facts = {"name": scenario.name, "about": scenario.about, "timeline": timeline, "sizes": sizes, "expected": visits}
     return facts | {"bytes": bytes_, "serving_seconds": round(seconds, 1), "odd": _odd(scenario, sizes, visits)}
@@ -425,28 +425,32 @@ def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
 
 def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
     """Yield the stretches of a run in days, and the lift of organic visits that signals give in each."""
+    import numpy as np
+
     turns = {0.0, scenario.days} | {day for stream in scenario.signals for day in (stream.from_day, stream.to_day)}
-    days = sorted(day for day in turns if day <= scenario.days)
-    for begin, end in pairwise(days):
-        middle = round((begin + end) / 2 * 86_400)
-        yield end - begin, sum(stream.lift() for stream in scenario.signals if stream.active(middle))
+    for begin, end in pairwise(sorted(day for day in turns if day <= scenario.days)):
+        middle = np.array([round((begin + end) / 2 * 86_400)])
+        yield end - begin, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
 
 
 def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
     """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
-    users, items, topics = sizes["users"], sizes["items"], sizes["topics"]
-    factors = getattr(scenario.recommender, "factors", 0)
-    people = users * (24 * topics + 4 * (2 * scenario.slate + 6) + 16 * factors + 120)
-    catalogue = items * (60 * topics + 16 * factors + 600)
-    epochs = _timeline(scenario)["epochs"]
-    shown = visits["impressions_at_most"] // epochs if scenario.log == "impressions" else 0
+    topics, factors = sizes["topics"], getattr(scenario.recommender, "factors", 0)
+    people = sizes["users"] * (24 * topics + 8 * scenario.slate + 16 * factors + 150)
+    catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
+    shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
     return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown
 
 
-def _disk(scenario: Scenario, visits: Mapping[str, int]) -> int:
-    """Return how many bytes the run folder takes at most."""
+def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
+    """Return how many bytes the run folder takes at most: rows, counts of items by epoch, a checkpoint, the figure."""
+    from recsim.training import intervals
+
+    factors = 4 * getattr(scenario.recommender, "factors", 0)
+    counts = 150 * (intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
+    checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
     shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
-    return PARQUET * (visits["clicks_at_most"] + shown) + 1_000_000
+    return PARQUET * (visits["clicks_at_most"] + shown) + checkpoint + 1_000_000
 
 
 def _odd(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> list[str]:
@@ -511,7 +515,7 @@ def _show_facts(facts: Mapping[str, Any]) -> None:
         "visits": f"about {visits['visits']:,}, of them {visits['organic_visits']:,} without the feed",
         "impressions": f"at most about {visits['impressions_at_most']:,}",
         "clicks": f"at most about {visits['clicks_at_most']:,}, one row each (an upper bound: not every visit clicks)",
-        "memory": f"about {_bytes(facts['bytes']['memory'])}",
+        "memory": f"at most about {_bytes(facts['bytes']['memory_at_most'])}",
         "disk": f"at most about {_bytes(facts['bytes']['disk_at_most'])}",
         "time": f"very roughly {_duration(facts['serving_seconds'])} to serve the visits on one core; training comes on top",
         "odd": "\n".join(facts["odd"]) or "nothing",

@@ -429,43 +429,34 @@ class Placed(NamedTuple):
     propensity: float
 
 
-def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Container[int], items: int) -> list[Placed]:
+def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: set[int], items: int) -> list[Placed]:
     """Return the slate of a visit, from the top; *leaving* are items that may not be shown."""
     if isinstance(scenario.policy, rs.Proportional):
         return proportional_slate(scenario, model, visit, leaving)
     epsilon = scenario.policy.epsilon if isinstance(scenario.policy, rs.EpsilonGreedy) else 0.0
     coins = visit.block("EpsilonGreedy.coin", scenario.slate)
     equal, counts = Tree([1.0] * items), Tree(model.counts)
-    eligible = [item for item in range(items) if item not in leaving]
     ranking = list(islice(model.ranking(visit, lambda item: item not in leaving), scenario.slate))
     slate: list[Placed] = []
     for position in range(scenario.slate):
-        above = {placed.item for placed in slate}
-        best = next((item for item in ranking if item not in above), None)
+        left = left_for(slate, leaving, items)
+        best = next((item for item in ranking if item in left), None)
         explore = coins[position] < epsilon
-        item = best
-        if explore:
-            item = visit.pick(
-                f"EpsilonGreedy.pick@{position}", equal, lambda item: item not in leaving and item not in above
-            )
+        item = visit.pick(f"EpsilonGreedy.pick@{position}", equal, left.__contains__) if explore else best
         if item is None:
             return slate
-        if model.order is not None:
-            q = 1.0 if item == best else 0.0
-        else:
-            q = share(item, counts, [other for other in eligible if other not in above])
-        propensity = (1 - epsilon) * q + epsilon / (len(eligible) - position)
+        q = float(item == best) if model.order is not None else share(item, counts, left)
+        propensity = (1 - epsilon) * q + epsilon / len(left)
         slate.append(Placed(item, EXPLORE if explore else MODEL, propensity))
     return slate
 
 
-def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: Container[int]) -> list[Placed]:
+def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: set[int]) -> list[Placed]:
     """Return a slate drawn item by item in proportion to counts."""
     weights = Tree([float(np.power(count, scenario.policy.exponent)) for count in model.counts])
     slate: list[Placed] = []
     for position in range(scenario.slate):
-        above = {placed.item for placed in slate}
-        left = [item for item in range(len(weights.weights)) if item not in leaving and item not in above]
+        left = left_for(slate, leaving, len(weights.weights))
         item = visit.pick(f"Proportional.pick@{position}", weights, left.__contains__)
         if item is None:
             return slate
@@ -473,7 +464,12 @@ def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leavin
     return slate
 
 
-def share(item: int, weights: Tree, among: list[int]) -> float:
+def left_for(slate: list[Placed], leaving: set[int], items: int) -> set[int]:
+    """Return the items that may be shown and are not placed."""
+    return set(range(items)) - {placed.item for placed in slate} - leaving
+
+
+def share(item: int, weights: Tree, among: set[int]) -> float:
     """Return the weight of an item over the weight of all items that it competes with, itself included."""
     return weights.weights[item] / weights.only(among.__contains__).root if weights.weights[item] > 0 else 0.0
 

@@ -48,12 +48,20 @@ def _tuple(size: Any) -> tuple[Any, ...]:
 def expect(sample: Sequence[float] | Floats, exact: float) -> None:
     """Assert that independent values have this expectation; a false alarm in 6e-5 of all seeds.
 
-    4 standard errors, widened by Student's t where the values are few, so that the rate is the same for any number.
+    4 standard errors, widened by Student's t where the values are few, so that the rate is the same for any number. It
+    holds for means that are near normal; those of a few dozen skewed values, such as the shares of light urns, are
+    still off in up to 1e-3 of all seeds.
     """
     values = np.asarray(sample, np.float64)
     mean, error = values.mean(), values.std(ddof=1) / math.sqrt(len(values))
     reach = stats.t.isf(FOUR_SIGMA / 2, len(values) - 1)
     assert abs(mean - exact) <= reach * error, f"mean {mean:.6g} instead of {exact:.6g}, standard error {error:.2g}"
+
+
+def expect_variance(z: Floats) -> None:
+    """Assert that near normal values about 0 have variance 1: chi-square, both sides, a false alarm in 6e-5 of all seeds."""
+    beyond = stats.chi2(len(z)).cdf(float((z**2).sum()))
+    assert FOUR_SIGMA / 2 < beyond < 1 - FOUR_SIGMA / 2, f"variance {np.mean(z**2):.4f} instead of 1, {len(z)} values"
 
 
 def expect_share(successes: int, trials: int, exact: float) -> None:
@@ -187,8 +195,8 @@ def test_exposure_under_epsilon_greedy(worlds: int, slate: int, gini: float) -> 
 
     One slot: (1 - eps) + eps/N and eps/N, Gini (1 - eps)(N - 1)/N = .882. Five slots: Gini .81331, summed over all ways
     (a simulation lies above it, as finite counts are more unequal). Taken in the order of the ranks the Gini is linear
-    in the exposures, so unbiased. A 4-sigma test for it and for each place of the list (6e-5 each), one chi-square
-    (1e-4) for all others being alike.
+    in the exposures, so unbiased. A 4-sigma test for it, a binomial one for each place of the list (6e-5 each), one
+    chi-square (1e-4) for all others being alike.
     """
     items, epsilon = 50, 0.1
     exact = exposure_by_rank(items, slate, epsilon)
@@ -206,7 +214,7 @@ def test_exposure_under_epsilon_greedy(worlds: int, slate: int, gini: float) -> 
     share = exposure / exposure.sum(axis=1, keepdims=True)
     expect(share @ np.arange(items - 1, -items, -2) / items, rs.metrics.gini(exact))
     for rank in range(slate):
-        expect(share[:, rank], exact[rank])
+        expect_share(exposure[:, rank].sum(), 1000 * worlds, slate * exact[rank])
     expect_counts(exposure[:, slate:].sum(axis=0), np.ones(items - slate))
 
 
@@ -257,7 +265,7 @@ def urn_top_share(items: int, clicks: int) -> float:
     return (above + 1) / (items + clicks)
 
 
-@sizes(("worlds", "clicks"), light=(100, 25), full=(1000, 200))
+@sizes(("worlds", "clicks"), light=(100, 20), full=(1000, 200))
 def test_urn_of_two_items_ends_anywhere(worlds: int, clicks: int) -> None:
     """With two items every number of clicks from 0 to t is equally likely: chi-square and Kolmogorov-Smirnov, 1e-4 each."""
     first = urn(2, clicks, worlds)[:, 0]
@@ -268,7 +276,7 @@ def test_urn_of_two_items_ends_anywhere(worlds: int, clicks: int) -> None:
     assert stats.kstest((first + spread) / (clicks + 1), "uniform").pvalue > SMALL
 
 
-@sizes(("worlds", "items", "clicks"), light=(50, 10, 50), full=(400, 10, 500))
+@sizes(("worlds", "items", "clicks"), light=(50, 10, 40), full=(400, 10, 500))
 def test_urn_concentrates(worlds: int, items: int, clicks: int) -> None:
     """Shares of N items after t clicks: E sum x^2 = 1 - (N-1)(N+t+1)/((N+1)(N+t)) = .18021 for N 10, t 500.
 
@@ -287,7 +295,7 @@ def test_urn_expectations_tend_to_those_of_dirichlet() -> None:
     assert urn_top_share(10, 20_000) == pytest.approx(sum(1 / k for k in range(1, 11)) / 10, abs=1e-3)
 
 
-@sizes(("worlds", "clicks"), light=(40, 40), full=(400, 1000))
+@sizes(("worlds", "clicks"), light=(40, 30), full=(400, 1000))
 def test_urn_of_twenty(worlds: int, clicks: int) -> None:
     """The same for N 20: E sum x^2 = .094351 at t 1000; one 4-sigma test, 6e-5."""
     exact = 1 - 19 * (21 + clicks) / (21 * (20 + clicks))
@@ -306,7 +314,7 @@ def drift(shares: Sequence[float] | Floats, users: int, days: int, **settings: A
 PACES = {"regular": (rs.Regular(period=1), 1 / 20), "poisson": (rs.Poisson(rate=1), 0.0528)}
 
 
-@sizes("worlds", light=50, full=400)
+@sizes("worlds", light=40, full=400)
 @pytest.mark.parametrize("pace", PACES)
 def test_diversity_drifts_away(worlds: int, pace: str) -> None:
     """E H_t = H_0 (1 - E[1/B])^t for H = 1 - sum x^2: with 10 items and B = 20 .53886, .32264, .0415 at t = 10, 20, 60.
@@ -324,7 +332,7 @@ def test_diversity_drifts_away(worlds: int, pace: str) -> None:
         expect(lost[:, column], 0.9 * (1 - inverse) ** step)
 
 
-@sizes(("worlds", "clicks", "epochs"), light=(80, 3, 40), full=(1000, 10, 300))
+@sizes(("worlds", "clicks", "epochs"), light=(60, 3, 40), full=(1000, 10, 300))
 def test_the_winner_is_a_matter_of_shares(worlds: int, clicks: int, epochs: int) -> None:
     """In the end one item has it all, and each is the one with a chance of its first share: four binomial tests, 6e-5 each.
 
@@ -398,7 +406,7 @@ def feed_of(run: rs.Run, slates: Slates) -> Feed:
     return Feed(len(THETA), epsilon, weights=np.array(getattr(recommender, "shares", np.ones(len(THETA)))))
 
 
-@sizes("worlds", light=40, full=1000)
+@sizes("worlds", light=25, full=1000)
 @pytest.mark.parametrize("slate", [1, 3])
 @pytest.mark.parametrize("feed", FEEDS)
 def test_propensities_make_other_feeds_estimable(worlds: int, slate: int, feed: str) -> None:
@@ -433,7 +441,7 @@ def test_propensities_make_other_feeds_estimable(worlds: int, slate: int, feed: 
         naive[world] = slates.clicked.sum() / n - mu @ mean
         assert abs(mu @ mean - value) > 0.01, "the target differs from what was served"
     expect(z, 0)
-    expect(z**2, 1)
+    expect_variance(z)
     expect(naive, 0)
     expect_share(held, worlds, 0.95)
 
@@ -461,7 +469,7 @@ def test_position_bias(worlds: int, bias: str, theta: tuple[float, ...]) -> None
     z = (rate / gamma - mean) / np.sqrt(variance)
     for position in range(5):
         expect(z[:, position], 0)
-        expect(z[:, position] ** 2, 1)
+        expect_variance(z[:, position])
         if position:
             expect(rate[:, position] - gamma[position] * rate[:, 0], 0)
 

@@ -42,8 +42,10 @@ STEEP = rs.Shares(shares=(1e17, 1.0, 0.1, 1e-9, *[0.3] * 33))
 THETA = tuple(tuple((7 * user + 3 * item) % 10 / 12 for item in range(37)) for user in range(12))
 
 CROWD = {
-    "population": rs.SyntheticUsers(users=170, topics=5, mainstream=2, curiosity=0.1), "days": 8.0,
-    "retrain": rs.Retrain(every=2.0), "visits": rs.Poisson(rate=0.5),
+    "population": rs.SyntheticUsers(users=170, topics=5, mainstream=2, curiosity=0.1),
+    "days": 8.0,
+    "retrain": rs.Retrain(every=2.0),
+    "visits": rs.Poisson(rate=0.5),
 }
 
 WORLDS = {
@@ -93,7 +95,9 @@ WORLDS = {
     },
     "almost exhausted": {**FEW, "signals": (LIFT,), "policy": EPSILON},
     "almost exhausted, random": {**FEW, "signals": (LIFT,), "recommender": rs.Random(), "policy": EPSILON},
-    "almost exhausted, proportional": {**FEW, "policy": rs.Proportional(), "recommender": rs.Popularity(prior=0.1)},
+    "almost exhausted, proportional": {
+        **FEW, "signals": (LIFT,), "policy": rs.Proportional(), "recommender": rs.Popularity(prior=0.1),
+    },
     "always click": {"visits": rs.Regular(period=0.7), "choice": rs.AlwaysClick(), "policy": EPSILON},
     "always click, stay": {"visits": rs.Regular(period=0.7), "choice": rs.AlwaysClick(), "consumed": "stay"},
     "given": {"choice": rs.Given(theta=THETA, bias=(1.0, 0.5, 0.25, 0.125)), "policy": EPSILON},
