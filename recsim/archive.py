@@ -15,13 +15,14 @@ import numpy as np
 
 from recsim.errors import RecsimError
 from recsim.eventlog import SCHEMA, Columns
-from recsim.files import PART, new_folder, whole
+from recsim.files import PART, absent, faults, whole
 from recsim.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY = {"day": "<f8", "epoch": "<i4", "window": "O", "group": "O", "metric": "O", "value": "<f8"}
+FRESH = "choose another folder for the run, or go on with the run in it by resuming it"
 ITEMS = {"epoch": "<i4", "item": "<i4", "origin": "|i1", "impressions": "<i8", "clicks": "<i8"}
 History = list[tuple[float, int, str, str, str, float]]
 
@@ -140,10 +141,12 @@ class Archive:
 
         Raises RecsimError when it exists or cannot be made.
         """
-        new_folder(folder, "choose another folder for the run, or go on with the run in it by resuming it")
         self = cls(folder, scenario, seed)
-        for name in ("clicks", "checkpoint", *(["impressions"] if scenario.log == "impressions" else [])):
-            (folder / name).mkdir()
+        absent(folder, FRESH)
+        with faults(folder):
+            folder.mkdir(parents=True)
+            for name in ("clicks", "checkpoint", *(["impressions"] if scenario.log == "impressions" else [])):
+                (folder / name).mkdir()
         self._text("scenario.toml", scenario.toml())
         self.manifest("running", "", 0.0)
         return self
@@ -226,7 +229,7 @@ class Archive:
         if not (self.folder / "history.parquet").exists():
             return []
         frame = pd.read_parquet(self.folder / "history.parquet", partitioning=None)
-        return [tuple(row) for row in frame[frame["epoch"] < epoch].itertuples(index=False)]  # type: ignore[misc]
+        return [tuple(row) for row in frame[frame["epoch"] < epoch].itertuples(index=False)]
 
     def _columns(self, path: Path) -> Columns:
         import pyarrow.parquet as pq

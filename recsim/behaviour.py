@@ -74,8 +74,9 @@ class Regular(Pace):
 class People:
     """The truth about those who visit, which the feed never sees; row i belongs to visit i.
 
-    interests: (n, topics), theta now. demand: (topics, items), share of item i in the demand for topic k. address:
-    (items,), where items' random numbers live. had: for each user, what she has consumed and cannot consume again; None where everything can be consumed again.
+    interests: (n, topics), theta now. demand: (topics, items), share of item i in the demand for topic k.
+    address: (items,), where items' random numbers live.
+    had: whether each user of the visits has consumed given items and cannot again; None where all can be had again.
     """
 
     interests: Floats

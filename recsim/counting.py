@@ -44,7 +44,7 @@ class Counters:
 
     def training(self) -> Counts:
         """Return the counts of the intervals that the training window covers."""
-        impressions, clicks = sum(self.intervals)
+        impressions, clicks = np.sum(self.intervals, axis=0)
         return Counts(impressions, clicks)
 
     def show(self, visits: Visits, slate: Slate) -> None:

@@ -43,12 +43,8 @@ def whole(path: Path) -> Iterator[Path]:
             raise
 
 
-def new_folder(path: Path, mend: str) -> None:
-    """Make a folder that is not there yet, with those above it.
-
-    Raises RecsimError when it exists, *mend* being what to do then, or when it cannot be made.
-    """
+def absent(path: Path, mend: str) -> None:
+    """Raise RecsimError when there is something at *path*; *mend* is what to do then."""
     with faults(path):
         if path.exists() or path.is_symlink():
             raise RecsimError(f"{path}: exists already; {mend}")
-        path.mkdir(parents=True)

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from recsim.lottery import Lottery
+from recsim.randomness import Floats
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Floats, Items32, Origin, Ranking, Slate, Visits
+from recsim.world import NOTHING, Ints, Origin, Ranking, Slate, Visits
 
 
 class Policy(Recipe):
@@ -100,6 +101,6 @@ def _mostly_best(visits: Visits, ranking: Ranking, size: int, epsilon: float) ->
     return Slate(items, origin, propensity)
 
 
-def _mixed(epsilon: float, as_best: Floats, left: Floats | Items32) -> Floats:
+def _mixed(epsilon: float, as_best: Floats, left: Ints) -> Floats:
     """Return the probability of an item that the ranking places with *as_best*, and chance among *left* items."""
     return (1 - epsilon) * as_best + epsilon / np.maximum(left, 1)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from recsim.errors import RecsimError, nearest
 
-__all__ = ["FAMILY", "Kind", "Recipe", "explain", "family"]
+__all__ = ["FAMILIES", "FAMILY", "Kind", "Recipe", "explain", "family"]
 
 
 class Recipe(BaseModel):
@@ -92,20 +92,28 @@ def _choose(base: type[R], table: Any) -> Any:
 FAMILY = "x-family"  # stands in a JSON Schema where any kind of a family may stand
 
 
-class Kind:
-    """`Kind[Policy]` in a field's annotation: a recipe of the family, or a table that names its kind."""
+FAMILIES: dict[str, type[Recipe]] = {}
+"""All families that a recipe has a field for, by name."""
 
-    schemas: ClassVar[dict[str, type[Recipe]]] = {}
+
+class _Kind:
+    """`Kind[Policy]` in a field's annotation: a recipe of the family, or a table that names its kind."""
 
     def __class_getitem__(cls, base: type[R]) -> Any:
         """Return the annotation for a field that holds one recipe of the family *base*."""
-        cls.schemas[base.__name__] = base
+        FAMILIES[base.__name__] = base
         return Annotated[
             base,
             BeforeValidator(lambda table: _choose(base, table)),
             PlainSerializer(lambda recipe: {"kind": recipe.kind} | recipe.model_dump(), return_type=dict[str, Any]),
             WithJsonSchema({FAMILY: base.__name__}),
         ]
+
+
+if TYPE_CHECKING:
+    Kind = Annotated[R, "a kind of the family"]
+else:
+    Kind = _Kind
 
 
 def _sentence(owner: type[BaseModel] | None, error: Any) -> str:

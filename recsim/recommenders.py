@@ -95,7 +95,8 @@ class Order(Model):
             inside = slice(*np.searchsorted(row, [start, stop]))
             near = place[gone[inside]] < width
             open_[row[inside][near] - start, place[gone[inside]][near]] = False
-            _put(items[start:stop], *np.nonzero(open_), self.order)
+            kept, column = np.nonzero(open_)
+            _put(items[start:stop], kept, column, self.order)
         return Ranking(items, self.counts)
 
 

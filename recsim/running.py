@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from recsim.archive import Archive, History, Run, history_columns, read_manifest, stacked
+from recsim.archive import FRESH, Archive, History, Run, history_columns, read_manifest, stacked
 from recsim.consumption import Consumed
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
+from recsim.files import absent
 from recsim.progress import Progress
 from recsim.scenario import DAY, Scenario
 from recsim.simulation import TILE, World
@@ -36,6 +37,8 @@ def run(
     function of the share done and a text.
     Raises RecsimError in one line for what the user can mend; an interrupted run in a folder can be resumed.
     """
+    if resume and out is None:
+        raise RecsimError("resume: there is no folder to go on with; name it as out")
     if callable(progress):
         return _run(scenario, seed, out, threads, tile, resume, progress)
     if not progress:
@@ -49,20 +52,9 @@ def _run(
     progress: Callable[[float, str], None],
 ) -> Run:  # fmt: skip
     began = time.monotonic()
-    if resume:
-        if out is None:
-            raise RecsimError("resume: there is no folder to go on with; name it as out")
-        if read_manifest(Path(out))["status"] == "done":
-            Archive.reopen(Path(out), scenario, seed)
-            return Run.load(out)
-        archive = Archive.reopen(Path(out), scenario, seed)
-        world = World(archive.scenario, archive.seed, threads, tile)
-        kept = archive.latest()
-        if kept:
-            restore(world, *kept)
-    else:
-        world = World(scenario or Scenario(), 1 if seed is None else seed, threads, tile)
-        archive = Archive.create(Path(out), world.scenario, world.seed) if out is not None else None
+    if resume and read_manifest(Path(out or "."))["status"] == "done":
+        return Run.load(Archive.reopen(Path(out or "."), scenario, seed).folder)
+    world, archive = (_again if resume else _anew)(scenario, seed, out, threads, tile)
     keeper = Keeper(world, archive, began)
     world.on_epoch, world.on_deploy = keeper.epoch, keeper.deploy
     world.on_window = lambda world: progress(world.now / world.horizon, f"epoch {world.epoch}")
@@ -73,6 +65,28 @@ def _run(
         keeper.end("interrupted")
         raise
     return keeper.end("done")
+
+
+def _anew(
+    scenario: Scenario | None, seed: int | None, out: str | Path | None, threads: int, tile: int
+) -> tuple[World, Archive | None]:
+    """Return the world at second 0, and a new folder; the world first, so that a fault in it leaves no folder."""
+    if out is not None:
+        absent(Path(out), FRESH)
+    world = World(scenario or Scenario(), 1 if seed is None else seed, threads, tile)
+    return world, Archive.create(Path(out), world.scenario, world.seed) if out is not None else None
+
+
+def _again(
+    scenario: Scenario | None, seed: int | None, out: str | Path | None, threads: int, tile: int
+) -> tuple[World, Archive | None]:
+    """Return the world as the last checkpoint has it, and its folder."""
+    archive = Archive.reopen(Path(out or "."), scenario, seed)
+    world = World(archive.scenario, archive.seed, threads, tile)
+    kept = archive.latest()
+    if kept:
+        restore(world, *kept)
+    return world, archive
 
 
 class Keeper:

@@ -16,7 +16,7 @@ from recsim.catalog import Catalog, SyntheticItems
 from recsim.errors import RecsimError
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
-from recsim.recipe import FAMILY, Kind, Recipe, explain, family
+from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
 from recsim.recommenders import ALS, Random, Recommender
 from recsim.signals import Signal
 from recsim.training import Rule
@@ -112,7 +112,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a scenario file, with all kinds that are known, for editors."""
     whole = Scenario.model_json_schema()
     definitions: dict[str, Any] = whole.pop("$defs", {})
-    for base in Kind.schemas.values():
+    for base in FAMILIES.values():
         for kind, recipe in family(base).items():
             table = recipe.model_json_schema()
             definitions |= table.pop("$defs", {})
@@ -131,7 +131,7 @@ def _with_kinds(schema: Any) -> Any:
     rest = {key: _with_kinds(part) for key, part in schema.items() if key != FAMILY}
     if FAMILY not in schema:
         return rest
-    return rest | {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in sorted(family(Kind.schemas[schema[FAMILY]]))]}
+    return rest | {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in sorted(family(FAMILIES[schema[FAMILY]]))]}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -42,4 +42,4 @@ class OrganicLift(Signal):
 
     def lift(self, time: Ints) -> Floats:
         """Return the rate where the signal is on."""
-        return self.rate * self.active(time)
+        return np.where(self.active(time), self.rate, 0.0)

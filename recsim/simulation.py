@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 import simpy
@@ -47,7 +47,7 @@ class Moment(simpy.Event):
     def __init__(self, env: simpy.Environment, second: int, phase: Phase) -> None:
         super().__init__(env)
         self._ok, self._value = True, None
-        env.schedule(self, priority=phase, delay=second - env.now)
+        env.schedule(self, priority=cast(Any, int(phase)), delay=second - env.now)
 
 
 class World:
@@ -212,11 +212,11 @@ def retrains(env: simpy.Environment, world: World) -> Generator[simpy.Event]:
     every, latency = (round(days * DAY) for days in (world.scenario.retrain.every, world.scenario.retrain.latency))
     while True:
         yield Moment(env, (world.cuts + 1) * every, Phase.RETRAIN)
-        serve(world, env.now)
+        serve(world, int(env.now))
         world.train()
         world.counters.new_interval()
-        yield Moment(env, env.now + latency, Phase.DEPLOY)
-        serve(world, env.now)
+        yield Moment(env, int(env.now) + latency, Phase.DEPLOY)
+        serve(world, int(env.now))
         world.deploy()
 
 
@@ -224,8 +224,8 @@ def readings(env: simpy.Environment, world: World) -> Generator[simpy.Event]:
     """Read the metrics of the epoch so far, again and again, if the scenario wants it."""
     every = round(world.scenario.readings_every * DAY)
     while every:
-        yield Moment(env, (env.now // every + 1) * every, Phase.READING)
-        serve(world, env.now)
+        yield Moment(env, (int(env.now) // every + 1) * every, Phase.READING)
+        serve(world, int(env.now))
         world.read("so far")
 
 

@@ -150,7 +150,7 @@ class Rows:
 
     def per_item(self, items: int) -> Floats:
         """Return the weight of the rows about each item: (items,)."""
-        return np.bincount(self.item, weights=self.weight, minlength=items)
+        return np.bincount(self.item, weights=self.weight, minlength=items).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ else:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_twenty_kills_change_nothing(small: rs.Scenario, tmp_path: Path) -> None:
-    """kill -9 at 20 random moments, some inside a training, each time gone on with: the log is that of a quiet run."""
+    """Kill -9 at 20 random moments, some inside a training, each time gone on with: the log is that of a quiet run."""
     chance = random.Random(11)
     slow = small.but(recommender=rs.ALS(factors=32, iterations=400), days=26.0, training=(rs.Window(last=3),))
     path = tmp_path / "slow.toml"

@@ -31,7 +31,7 @@ LIFT = rs.OrganicLift(rate=0.3)
 HUMAN = (rs.Window(last=2), rs.OriginWeights(organic=5.0))
 CURIOUS = {"population": rs.SyntheticUsers(users=12, topics=5, mainstream=2, curiosity=0.2)}
 FEW = {
-    "days": 12.0,
+    "days": 9.0,
     "population": rs.SyntheticUsers(users=8, topics=5, mainstream=2),
     "catalog": rs.SyntheticItems(items=9, topics=5, mainstream=2, appeal_spread=3.0),
     "visits": rs.Poisson(rate=4.0),
@@ -87,7 +87,7 @@ WORLDS = {
     "shares": {"start": SHARES, "policy": EPSILON},
     "shares, greedy": {"start": SHARES, "recommender": SHARES, "consumed": "stay", **MANY},
     "shares, steep": {"days": 9.0, "start": STEEP, "recommender": STEEP, "policy": EPSILON},
-    "shares, soon used up": {"start": SHARES, "recommender": SHARES, "policy": EPSILON, **MANY},
+    "shares, soon used up": {"days": 10.0, "start": SHARES, "recommender": SHARES, "policy": EPSILON, **MANY},
     "lift": {"signals": (LIFT,), "training": HUMAN},
     "lift, for some days": {
         "signals": (rs.OrganicLift(rate=0.3, from_day=4.25, to_day=17.5), rs.OrganicLift(rate=0.9, from_day=16.0)),
@@ -111,7 +111,7 @@ WORLDS = {
 def test_the_engine_gives_the_log_of_the_specification(world: str) -> None:
     """Every column of every row is that of a program written from the specification alone, and so is the digest."""
     scenario = SMALL.but(**WORLDS[world])
-    run, log = rs.run(scenario, seed=7, progress=False), World(scenario, seed=7).run()
+    run, log = rs.run(scenario, seed=7, tile=64, progress=False), World(scenario, seed=7).run()
     assert len(log.clicks) > 50
     assert_same(run.impressions, log.impressions)
     assert_same(run.clicks, log.clicks)
