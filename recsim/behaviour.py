@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 from scipy.special import gammaincinv
 
+from recsim.errors import RecsimError
 from recsim.lottery import ATTEMPTS, Lottery, draw_rows
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
@@ -58,7 +59,7 @@ class Poisson(Pace):
 class Regular(Pace):
     """Exactly one visit per user in every period, at a second of the period that is the user's own."""
 
-    period: float = Field(1.0, gt=0, description="days between the visits of one user")
+    period: float = Field(1.0, ge=1 / DAY, description="days between the visits of one user, at least one second")
 
     def rates(self, randomness: Randomness, users: Users) -> Floats:
         """Return one visit a period for everybody."""
@@ -164,6 +165,9 @@ def _number(value: object) -> bool:
 class Choice(Recipe):
     """A recipe for what people click on a slate."""
 
+    def check(self, slate: int, users: int, items: int) -> None:
+        """Raise RecsimError where a setting does not fit the size of the slate or the numbers of users and items."""
+
     def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
         """Return (n, k): 0 where there was no click, else 1 for the first click of the visit, 2 for the second, ..."""
         raise NotImplementedError
@@ -192,6 +196,11 @@ class _Biased(Choice):
         if not shares or not all(0 <= share <= 1 for share in shares) or (isinstance(bias, float) and not bias >= 0):
             raise ValueError("shares of attention must lie in [0, 1], an exponent must not be negative")
         return bias
+
+    def check(self, slate: int, users: int, items: int) -> None:
+        """Raise RecsimError where a list of biases is shorter than the slate."""
+        if isinstance(self.bias, tuple) and len(self.bias) < slate:
+            raise RecsimError(f"choice.bias: has {len(self.bias)} shares for a slate of {slate}; give one a position")
 
 
 class Luce(_Biased):
@@ -251,10 +260,22 @@ class Given(_Biased):
     @field_validator("theta")
     @classmethod
     def _probabilities(cls, theta: object) -> object:
+        if isinstance(theta, tuple) and len({len(row) for row in theta}) != 1:
+            raise ValueError("every row must be as long as the others")
         values = np.array(theta if isinstance(theta, tuple) else [[theta]])
         if values.size == 0 or not ((values >= 0) & (values <= 1)).all():
             raise ValueError("probabilities must lie in [0, 1]")
         return theta
+
+    def check(self, slate: int, users: int, items: int) -> None:
+        """Raise RecsimError where theta has neither one row nor one a user, or neither one column nor one an item."""
+        super().check(slate, users, items)
+        shape = np.shape(self.theta) or (1, 1)
+        if shape[0] not in (1, users) or shape[1] not in (1, items):
+            raise RecsimError(
+                f"choice.theta: has {shape[0]} rows and {shape[1]} columns for {users} users and {items} items; "
+                "give one row or one a user, and one column or one an item"
+            )
 
     def _theta(self, visits: Visits, items: Items32) -> Floats:
         matrix = np.array(self.theta if isinstance(self.theta, tuple) else [[self.theta]])
@@ -277,7 +298,7 @@ class AlwaysClick(Choice):
     """Click the item at the top of the slate, whatever it is: every visit is one click."""
 
     def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
-        """Return 1 at the first position that can be consumed."""
+        """Return 1 at position 0, where its item can be consumed."""
         order = np.zeros(slate.items.shape, np.int16)
         order[:, 0] = people.free(slate.items[:, :1])[:, 0]
         return order

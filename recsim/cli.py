@@ -435,7 +435,7 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
 
 def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
     """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
-    topics, factors = sizes["topics"], getattr(scenario.recommender, "factors", 0)
+    topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
     people = sizes["users"] * (24 * topics + 8 * scenario.slate + 16 * factors + 150)
     catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
     shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
@@ -446,7 +446,7 @@ def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int
     """Return how many bytes the run folder takes at most: rows, counts of items by epoch, a checkpoint, the figure."""
     from recsim.training import intervals
 
-    factors = 4 * getattr(scenario.recommender, "factors", 0)
+    factors = 4 * int(getattr(scenario.recommender, "factors", 0))
     counts = 150 * (intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
     checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
     shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
@@ -494,12 +494,13 @@ def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping
 
 def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
     recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
+    factors = getattr(recommender, "factors", 0)
     if recommender.kind in ("BPR", "LogisticMF"):
         yield f"recommender: {recommender.kind} trains in one thread whatever --threads says, to be reproducible"
     if recommender.kind in ("Random", "Shares", "Oracle"):
         yield f"recommender: {recommender.kind} does not learn from clicks: there is no loop"
-    if getattr(recommender, "factors", 0) > fewest:
-        yield f"recommender.factors: {recommender.factors} is more than there are users or items ({fewest})"
+    if factors > fewest:
+        yield f"recommender.factors: {factors} is more than there are users or items ({fewest})"
 
 
 def _show_facts(facts: Mapping[str, Any]) -> None:

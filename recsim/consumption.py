@@ -35,7 +35,7 @@ class Consumed:
         """Return the sets that hold the given pairs; a pair may be given twice."""
         self = cls(users)
         keys = np.unique((user.astype(np.int64) << 32) | item)
-        who, self._pool = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+        who, self._pool = keys >> 32, np.append(keys & 0xFFFFFFFF, 0).astype(np.int32)
         self.count = np.bincount(who, minlength=users).astype(np.int32)
         self._room, self._start = self.count.copy(), np.cumsum(self.count, dtype=np.int64) - self.count
         self._end = len(keys)

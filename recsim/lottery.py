@@ -7,6 +7,8 @@ the weight there, about log2(items)/items in all, where a cumulative sum would s
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,16 +63,42 @@ class Lottery:
         return result
 
     def share(self, visits: Visits, placed: Items32, item: Items32) -> Floats:
-        """Return the probability, (n,), that `pick` gives *item* (n,); 0 for NOTHING.
+        """Return the probability, (n,), that `pick` gives *item* (n,): its weight over that of all it may still give.
 
-        Exact in real arithmetic; in floating point to a few units of 1e-16 of the whole weight.
+        The latter is the root of the tree without what is placed or barred, worked out anew on the ways up from there:
+        nothing is subtracted, so that nothing cancels. 0 for NOTHING.
         """
-        weights = self.weights[0]
-        row, gone = visits.consumed
-        left = weights.sum() - np.bincount(row, weights=weights[gone], minlength=len(visits))
-        left -= np.where(placed == NOTHING, 0.0, weights[placed]).sum(axis=1)
-        here = np.where(item == NOTHING, 0.0, weights[item])
+        row, column = np.nonzero(placed != NOTHING)
+        barred, gone = visits.consumed
+        without = np.concatenate([barred, row]), np.concatenate([gone, placed[row, column]])
+        if self._whole:
+            left = self._levels[-1][0, 0] - np.bincount(without[0], self.weights[0][without[1]], len(visits))
+        else:
+            left = self._root_without(len(visits), *without)
+        here = np.where(item == NOTHING, 0.0, self.weights[0][item])
         return np.divide(here, left, out=np.zeros(len(visits)), where=here > 0)
+
+    @cached_property
+    def _whole(self) -> bool:
+        """Whether all sums of weights are exact, and so the same in any order, subtracted too."""
+        return bool((self.weights == np.floor(self.weights)).all() and self.weights.sum() < 2.0**53)
+
+    def _root_without(self, rows: int, row: Ints, item: Items32) -> Floats:
+        """Return the root, (rows,), of one tree a row, the weights of the given items of that row being 0."""
+        root = np.full(rows, self._levels[-1][0, 0])
+        if not len(row):
+            return root
+        node = np.unique(row * self._levels[0].shape[1] + item)
+        value = np.zeros(len(node))
+        for level in self._levels[:-1]:
+            above = node >> 1
+            first = np.flatnonzero(np.append(True, above[1:] != above[:-1]))
+            after = np.minimum(first + 1, len(node) - 1)
+            beside = level[0][(node[first] ^ 1) % level.shape[1]]
+            value = value[first] + np.where(node[after] == node[first] ^ 1, value[after], beside)
+            node = above[first]
+        root[node] = value
+        return root
 
     def _allowed(self, visits: Visits, placed: Items32) -> Bools:
         allowed = np.ones((len(visits), self.items), np.bool_)

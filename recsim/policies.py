@@ -50,7 +50,7 @@ class EpsilonGreedy(Policy):
 class Proportional(Policy):
     """Draw items one by one in proportion to the model's counts to the power *exponent*, without replacement.
 
-    An item whose count and prior are 0 is never shown. Propensity: its weight over the weight of all eligible items not
+    An item of count 0 is never shown, whatever the exponent. Propensity: its weight over the weight of all eligible items not
     yet placed. Full support where every count is positive.
     """
 
@@ -58,7 +58,7 @@ class Proportional(Policy):
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
         """Return *size* items drawn for each visit afresh."""
-        lottery = Lottery(ranking.counts**self.exponent)
+        lottery = Lottery(np.where(ranking.counts > 0, ranking.counts**self.exponent, 0.0))
         items = np.full((len(visits), size), NOTHING, np.int32)
         propensity = np.full((len(visits), size), np.nan)
         for position in range(size):
@@ -75,14 +75,17 @@ def _even(items: int) -> Lottery:
 
 
 def _mostly_best(visits: Visits, ranking: Ranking, size: int, epsilon: float) -> Slate:
-    """Return the slate whose every position holds the best item left, or by a coin of *epsilon* any item left."""
+    """Return the slate whose every position holds the best item left, or by a coin of *epsilon* any item left.
+
+    It ends at the first position for which there is nothing, also where chance could still fill a later one.
+    """
     items = np.full((len(visits), size), NOTHING, np.int32)
     origin = np.full((len(visits), size), Origin.MODEL, np.int8)
     propensity = np.full((len(visits), size), np.nan)
     explored = visits.block("EpsilonGreedy.coin", size) < epsilon if epsilon else np.zeros((len(visits), size), np.bool_)
     chances = None if ranking.weights is None else Lottery(ranking.weights)
     taken = ranking.items == NOTHING
-    rows = np.arange(len(visits))
+    rows, ended = np.arange(len(visits)), np.zeros(len(visits), np.bool_)
     for position in range(size):
         placed = items[:, :position]
         best = ranking.items[rows, np.argmin(taken, axis=1)] if taken.shape[1] else np.full(len(visits), NOTHING)
@@ -92,7 +95,9 @@ def _mostly_best(visits: Visits, ranking: Ranking, size: int, epsilon: float) ->
             chosen[coin] = _even(visits.released).pick(
                 visits.take(coin), f"EpsilonGreedy.pick@{position}", placed[coin]
             )
-        filled = chosen != NOTHING
+        chosen[ended] = NOTHING
+        ended |= chosen == NOTHING
+        filled = ~ended
         as_best = (chosen == best).astype(np.float64) if chances is None else chances.share(visits, placed, chosen)
         items[:, position] = chosen
         origin[:, position] = np.where(explored[:, position], Origin.EXPLORE, Origin.MODEL)

@@ -2,10 +2,11 @@
 
 Rankings do not depend on who else is ranked, on threads or on the processor. Scores are exact: factors are rounded to
 whole multiples of a power of two, so small that every sum of products is a whole number below 2**53, which float64
-arithmetic gets right in any order. Ties go to the lower item.
+arithmetic gets right in any order.
 
 The rule for the cold: an item without training rows, and every item for a user without any, is ranked behind all that
-have a score, by the weight of the training rows about it, ties to the lower item.
+have a score. Equal scores, and what has none, go by descending weight of the training rows about the item, then to the lower
+item.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cached_property, partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from recsim.catalog import Items
@@ -29,7 +31,7 @@ from recsim.recipe import Recipe
 from recsim.world import NOTHING, Bools, Counts, Items32, Ranking, Rows, Visits
 
 _BLOCK = 128  # users scored at a time: a block of scores stays in the processor's cache
-_COLD = -(2.0**53)  # unscored items score whole multiples of this, below every exact score
+_COLD = -(2.0**54)  # what has no score scores this, below every exact score
 
 
 @dataclass(frozen=True)
@@ -109,18 +111,23 @@ def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> N
 
 @dataclass(frozen=True)
 class _Scored(Model):
-    """Ranks by exact scores of a block of users against all items."""
+    """Ranks by exact scores of a block of users against all items, the columns in the order that breaks ties."""
 
     def scores(self, user: np.ndarray) -> Floats:
-        """Return (n, items): whole numbers below 2**53, and `_cold` numbers for what has no score."""
+        """Return (n, items): whole numbers below 2**53, and `_cold` for what has no score; columns by `_order`."""
         raise NotImplementedError
 
     @cached_property
-    def _cold(self) -> Floats:
-        order = np.lexsort((np.arange(len(self.counts)), -self.counts))
-        rank = np.empty(len(order))
-        rank[order] = np.arange(len(order))
-        return _COLD * (2 + rank)
+    def _order(self) -> Items32:
+        """Items by descending weight of the training rows about them, then by number: the order of ties."""
+        return np.lexsort((np.arange(len(self.counts)), -self.counts)).astype(np.int32)
+
+    @cached_property
+    def _column(self) -> npt.NDArray[np.int64]:
+        """The column of each item: `_order` read backwards."""
+        column = np.empty(len(self.counts), np.int64)
+        column[self._order] = np.arange(len(column))
+        return column
 
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
         """Return the *n* items of the highest score that may be shown."""
@@ -131,8 +138,10 @@ class _Scored(Model):
             stop = min(start + _BLOCK, len(visits))
             scores = self.scores(visits.user[start:stop])
             inside = slice(*np.searchsorted(row, [start, stop]))
-            scores[row[inside] - start, gone[inside]] = -np.inf
+            scores[row[inside] - start, self._column[gone[inside]]] = -np.inf
             best(scores, items[start:stop])
+            part = items[start:stop]
+            items[start:stop] = np.where(part == NOTHING, NOTHING, self._order[part])
 
         starts = range(0, len(visits), _BLOCK)
         if threads > 1 and len(starts) > 1:
@@ -198,14 +207,14 @@ class Factors(_Scored):
     @cached_property
     def _exact(self) -> tuple[Floats, Floats]:
         bits = exact_bits(self.users.shape[1])
-        return snap(self.users, bits), np.ascontiguousarray(snap(self.items, bits).T)
+        return snap(self.users, bits), np.ascontiguousarray(snap(self.items, bits)[self._order].T)
 
     def scores(self, user: np.ndarray) -> Floats:
-        """Return the exact products of the snapped factors; the cold rule for items and users without rows."""
+        """Return the exact products of the snapped factors; nothing for items and users without rows."""
         users, items = self._exact
         scores = users[user] @ items
-        scores[:, ~self.known_items] = self._cold[~self.known_items]
-        scores[~self.known_users[user]] = self._cold
+        scores[:, ~self.known_items[self._order]] = _COLD
+        scores[~self.known_users[user]] = _COLD
         return scores
 
 
@@ -232,13 +241,15 @@ class Neighbours(_Scored):
         bits = exact_bits(max(longest, 1))
         history = (snap(self.history_weight, bits), self.history_item, self.history_start)
         similar = (snap(self.similar_value, bits), self.similar_item, self.similar_start)
-        return csr_matrix(history, shape=(len(self.history_start) - 1, items)), csr_matrix(similar, shape=(items,) * 2)
+        columns = csr_matrix(similar, shape=(items, items))[:, self._order]
+        return csr_matrix(history, shape=(len(self.history_start) - 1, items)), columns
 
     def scores(self, user: np.ndarray) -> Floats:
-        """Return the exact sums of similarities; the cold rule where no neighbour speaks for an item."""
+        """Return the exact sums of similarities; nothing where no neighbour speaks for an item."""
         history, similar = self._matrices
         scores = (history[user] @ similar).toarray()
-        return np.where(scores > 0, scores, self._cold)
+        scores[scores <= 0] = _COLD
+        return scores
 
 
 # ------------------------------------------------------------------------------------------------------- the recipes
@@ -397,7 +408,11 @@ class ItemKNN(Recommender):
 
 
 class _Implicit(Recommender):
-    """A factor model of the implicit library: a new object each fit, handed its first factors where it starts warm."""
+    """A factor model of the implicit library: a new object each fit, handed its first factors where it starts warm.
+
+    Warm, those who had training rows in the model before start from its factors, the others afresh; a model before that
+    had no rows at all is no start.
+    """
 
     factors: int = Field(32, ge=1, le=1024, description="length of the factors")
     regularization: float = Field(0.01, ge=0, description="L2 penalty")
@@ -412,17 +427,19 @@ class _Implicit(Recommender):
         """Return the factors of users and items."""
         matrix = _matrix(rows, setting.users, len(items))
         known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=len(items)) > 0
-        warm = self.warm and isinstance(previous, Factors) and previous.users.shape[0] == setting.users
-        fitted = self._new(randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
         width = self._width()
         start = _start(randomness, setting, items, width)
+        warm = self.warm and isinstance(previous, Factors) and bool(previous.known_users.any())
         if warm and isinstance(previous, Factors):
-            fitted.iterations = self.warm_iterations
-            start[0][:], start[1][: len(previous.items)] = previous.users, previous.items
+            for ours, theirs, had in zip(start, (previous.users, previous.items), _known(previous), strict=True):
+                ours[np.flatnonzero(had)] = theirs[had]
         if matrix.nnz:
-            if warm or self._own_start:
-                fitted.user_factors, fitted.item_factors = start
             with _one_blas_thread():
+                fitted = self._new(randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
+                if warm:
+                    fitted.iterations = self.warm_iterations
+                if warm or self._own_start:
+                    fitted.user_factors, fitted.item_factors = start
                 fitted.fit(matrix, show_progress=False)
             start = np.asarray(fitted.user_factors), np.asarray(fitted.item_factors)
         if start[0].shape != (setting.users, width) or start[1].shape != (len(items), width):
@@ -436,6 +453,10 @@ class _Implicit(Recommender):
 
     def _new(self, seed: int, threads: int) -> Any:
         raise NotImplementedError
+
+
+def _known(model: Factors) -> tuple[Bools, Bools]:
+    return model.known_users, model.known_items
 
 
 def _start(randomness: Randomness, setting: Fitting, items: Items, width: int) -> tuple[Floats, Floats]:

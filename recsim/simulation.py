@@ -355,3 +355,4 @@ def _check(world: World) -> None:
         raise RecsimError(
             f"population.topics: people have {people} topics and items {catalog}; give both the same number"
         )
+    world.scenario.choice.check(world.scenario.slate, len(world.users), len(world.items))

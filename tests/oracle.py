@@ -293,6 +293,8 @@ class Model:
     depth: list[float]
     user_factors: np.ndarray | None = None
     item_factors: np.ndarray | None = None
+    known_users: frozenset[int] | set[int] = frozenset()
+    known_items: frozenset[int] | set[int] = frozenset()
 
     def ranking(self, visit: Visit, may_show: Callable[[int], bool]) -> Iterator[int]:
         """Yield the items that may be shown, the best first."""
@@ -336,7 +338,10 @@ def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers
         case rs.Oracle():
             wanted = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
             scores = products(truth.interests, wanted)
-            return Model(lesson.number, lambda user: best_first(scores[user]), weight, depth)
+            by_weight = best_first(weight)
+            return Model(
+                lesson.number, lambda user: sorted(by_weight, key=lambda item: -scores[user][item]), weight, depth
+            )
     raise NotImplementedError(type(recipe).__name__)
 
 
@@ -357,13 +362,15 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
     """Return a model of factors, fitted by implicit from starting factors that have addresses."""
     weight = weight_by_item(lesson.rows, truth.items)
     by_weight = best_first(weight)
-    before = lesson.before if recipe.warm else None
-    if before is None or before.user_factors is None:
-        users = starting_factors(numbers, "factors.user", truth.users, lesson.number, recipe.factors)
-        items = starting_factors(numbers, "factors.item", truth.items, lesson.number, recipe.factors)
-        iterations = recipe.iterations
-    else:
-        users, items, iterations = before.user_factors.copy(), before.item_factors.copy(), recipe.warm_iterations
+    users = starting_factors(numbers, "factors.user", truth.users, lesson.number, recipe.factors)
+    items = starting_factors(numbers, "factors.item", truth.items, lesson.number, recipe.factors)
+    iterations, before = recipe.iterations, lesson.before
+    if recipe.warm and before is not None and before.known_users:
+        iterations = recipe.warm_iterations
+        for user in before.known_users:
+            users[user] = before.user_factors[user]
+        for item in before.known_items:
+            items[item] = before.item_factors[item]
     if lesson.rows:
         with threadpool_limits(1, "blas"):
             fit = AlternatingLeastSquares(
@@ -378,10 +385,11 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
     def order(user: int) -> list[int]:
         if user not in known:
             return by_weight
-        warm = [item for item in best_first(scores[user]) if weight[item] > 0]
+        with_rows = (item for item in by_weight if weight[item] > 0)
+        warm = sorted(with_rows, key=lambda item: -scores[user][item])  # a stable sort: ties stay by weight, then number
         return warm + [item for item in by_weight if weight[item] == 0]
 
-    return Model(lesson.number, order, weight, depth, users, items)
+    return Model(lesson.number, order, weight, depth, users, items, known, {row.item for row in lesson.rows})
 
 
 def starting_factors(numbers: Numbers, label: str, rows: int, number: int, factors: int) -> np.ndarray:

@@ -115,11 +115,13 @@ class Slates:
 
     @classmethod
     def of(cls, run: rs.Run, epoch: int) -> Slates:
-        """Return the slates of a run that keeps impressions, none of them shorter than the scenario says."""
+        """Return the slates of a run that keeps impressions; none is shorter than the scenario says or repeats an item."""
         rows = run.impressions[run.impressions["epoch"] == epoch]
         size = run.scenario.slate
+        self = cls(**{name: rows[name].to_numpy().reshape(-1, size) for name in cls.__annotations__})
         assert (rows["position"].to_numpy().reshape(-1, size) == np.arange(size)).all()
-        return cls(**{name: rows[name].to_numpy().reshape(-1, size) for name in cls.__annotations__})
+        assert (np.diff(np.sort(self.item, axis=1), axis=1) > 0).all()
+        return self
 
     @property
     def list(self) -> Ints:
@@ -188,7 +190,7 @@ def exposure_by_rank(items: int, slate: int, epsilon: float) -> Floats:
     return shown / slate
 
 
-@sizes("worlds", light=40, full=400)
+@sizes("worlds", light=10, full=400)
 @pytest.mark.parametrize(("slate", "gini"), [(1, 0.882), (5, 0.81331)])
 def test_exposure_under_epsilon_greedy(worlds: int, slate: int, gini: float) -> None:
     """A list locked by luck has, for epsilon .1 and 50 items, the exposure by rank that follows position by position.
@@ -198,12 +200,12 @@ def test_exposure_under_epsilon_greedy(worlds: int, slate: int, gini: float) -> 
     in the exposures, so unbiased. A 4-sigma test for it, a binomial one for each place of the list (6e-5 each), one
     chi-square (1e-4) for all others being alike.
     """
-    items, epsilon = 50, 0.1
+    items, epsilon, visits = 50, 0.1, 4000
     exact = exposure_by_rank(items, slate, epsilon)
     assert exact.sum() == pytest.approx(1)
     assert rs.metrics.gini(exact) == pytest.approx(gini, abs=5e-6)
     scenario = alike(
-        items, 1000, days=2, slate=slate, recommender=rs.Popularity(), policy=rs.EpsilonGreedy(epsilon=epsilon),
+        items, visits, days=2, slate=slate, recommender=rs.Popularity(), policy=rs.EpsilonGreedy(epsilon=epsilon),
         log="impressions",
     )  # fmt: skip
     exposure = np.zeros((worlds, items))
@@ -214,7 +216,7 @@ def test_exposure_under_epsilon_greedy(worlds: int, slate: int, gini: float) -> 
     share = exposure / exposure.sum(axis=1, keepdims=True)
     expect(share @ np.arange(items - 1, -items, -2) / items, rs.metrics.gini(exact))
     for rank in range(slate):
-        expect_share(exposure[:, rank].sum(), 1000 * worlds, slate * exact[rank])
+        expect_share(exposure[:, rank].sum(), visits * worlds, slate * exact[rank])
     expect_counts(exposure[:, slate:].sum(axis=0), np.ones(items - slate))
 
 

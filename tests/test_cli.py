@@ -1,0 +1,388 @@
+"""The command line: what it prints for people and for scripts, how it ends, and what it must not import."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import recsim as rs
+from recsim import cli
+from recsim.metrics import METRICS
+
+SMALL = """
+name = "small"
+days = 28
+[population]
+kind = "SyntheticUsers"
+users = 40
+[catalog]
+kind = "SyntheticItems"
+items = 30
+[recommender]
+kind = "Popularity"
+"""
+ROOT = Path(__file__).parent.parent
+SCENARIOS = sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))
+
+
+def call(*arguments: str) -> tuple[int, str, str]:
+    """Run a command within this process; return its exit code, and what it wrote to both streams."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert isinstance(end.value.code, int)
+    return end.value.code, out.getvalue(), err.getvalue()
+
+
+def spawn(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "recsim", *arguments], capture_output=True, text=True, timeout=120, env=environment(), **more
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which the recsim of this checkout is found and nothing asks for colours."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
+    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | more
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Stand in a folder of its own that holds a small scenario, and return the scenario's name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Path("small.toml").write_text(SMALL)
+    return "small.toml"
+
+
+# ----------------------------------------------------------------------------------------------------------------- run
+def test_json_is_one_object_with_what_scripts_need(small: str) -> None:
+    """Standard output holds one JSON object, the digest of which is that of the same run in Python."""
+    code, out, err = call("run", small, "--seed", "3", "--out", "there", "--json")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert set(told) == {"out", "digest", "seed", "epochs", "seconds", "metrics"}
+    assert (told["out"], told["seed"], told["epochs"]) == ("there", 3, 4)
+    assert set(told["metrics"]) == set(METRICS)
+    assert told["digest"] == rs.run(rs.Scenario.load(small), seed=3, progress=False).digest
+
+
+def test_what_is_not_measured_is_null(small: str) -> None:
+    """JSON has no NaN: a run without a trained model has null for depth."""
+    code, out, _ = call("run", small, "--set", "days=5", "--json")
+    assert code == 0
+    assert json.loads(out, parse_constant=pytest.fail)["metrics"]["depth"] is None
+
+
+def test_people_get_table_answer_figure_and_folder(small: str) -> None:
+    """Without --json there are ten metrics with units and floors, one answer, a figure and the path of the run."""
+    code, out, _ = call("run", small)
+    assert code == 0
+    for metric, unit in cli.SHOWN.items():
+        assert re.search(rf"^{metric} .*{re.escape(unit)}$", out, re.MULTILINE)
+    assert out.count("Does the loop narrow the feed?") == 1
+    assert Path("runs/small-seed1/narrowing.png").read_bytes().startswith(b"\x89PNG")
+    assert out.rstrip().endswith("runs/small-seed1")
+    assert "\x1b" not in out
+
+
+def test_default_folders_are_numbered(small: str) -> None:
+    """A second run of the same name and seed goes to -2, a third to -3, and the first stays as it was."""
+    first = [json.loads(call("run", small, "--json")[1])["out"] for _ in range(3)]
+    assert first == [str(Path("runs") / name) for name in ("small-seed1", "small-seed1-2", "small-seed1-3")]
+
+
+def test_settings_are_changed_by_path(small: str) -> None:
+    """--set may be given again and again, reads values as TOML does, and takes the last of two."""
+    call("run", small, "--set", "slate=4", "--set", "slate=5", "--set", "policy.kind=EpsilonGreedy", "--out", "there")
+    scenario = rs.Scenario.load("there/scenario.toml")
+    assert (scenario.slate, scenario.policy) == (5, rs.EpsilonGreedy())
+
+
+@pytest.mark.parametrize("command", [[], ["small.toml"], ["--set", "slate=5"], ["small.toml", "--set", "slate=5", "--seed", "1"]])
+def test_an_interrupted_run_goes_on(small: str, command: list[str]) -> None:
+    """--resume ends with the digest of a run that nobody stopped, with or without naming what ran."""
+    scenario = rs.Scenario.load(small)
+    scenario = scenario.but(slate=5) if "slate=5" in command else scenario
+    stopped(scenario, Path("there"))
+    code, out, _ = call("run", *command, "--resume", "--out", "there", "--json")
+    assert code == 0
+    assert json.loads(out)["digest"] == rs.run(scenario, seed=1, progress=False).digest
+
+
+def stopped(scenario: rs.Scenario, out: Path) -> None:
+    """Leave the folder of a run of seed 1 that was interrupted after about half of it."""
+
+    def stop(share: float, text: str) -> None:
+        if share > 0.6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rs.run(scenario, seed=1, out=out, progress=stop)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_run_with_130_and_how_to_go_on(small: str, number: int) -> None:
+    """Ctrl-C and SIGTERM leave a folder that can be resumed, and one line that says how."""
+    command = [sys.executable, "-m", "recsim", "run", small, "--set", "days=10000", "--out", "the run"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        while not list(Path("the run/checkpoint").glob("epoch=*.npz")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].endswith("go on with recsim run --resume --out 'the run'")
+    assert json.loads(Path("the run/manifest.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_any_width_will_do(small: str, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """Nothing is wider than the terminal, and no figure is cut off."""
+    monkeypatch.setenv("COLUMNS", columns)
+    for command in (["run", small, "--out", "there"], ["describe", small]):
+        _, out, _ = call(*command)
+        assert max(len(line) for line in out.splitlines()) <= int(columns)
+        assert "…" not in out
+
+
+# ------------------------------------------------------------------------------------------------------------- verdict
+def epochs(**metrics: list[float]) -> pd.DataFrame:
+    """Return metrics by epoch that do not move but for those given; epoch 0 is that of the start."""
+    length = len(next(iter(metrics.values())))
+    still = {metric: np.ones(length) for metric in ["impressions", *cli.JUDGED]}
+    return pd.DataFrame(still | {"depth": np.arange(length)} | metrics)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "answer"),
+    [
+        ({"coverage_model": [1, 0.5, 0.3]}, "Yes:"),
+        ({"coverage_model": [1, 0.5, 0.3], "feed_topics": [9, 5, 6]}, "In part:"),
+        ({"coverage_model": [1, 0.5, 0.49]}, "No:"),
+        ({"feed_topics": [1, 5, 6]}, "No, it widens it:"),
+        ({"depth": [np.nan, np.nan]}, "There is no loop here"),
+        ({"depth": [np.nan, 1]}, "It cannot be told"),
+        ({"coverage_model": [1, 0.5, 0.5, 0.1], "impressions": [9, 9, 9, 2]}, "No:"),
+    ],
+)
+def test_the_answer_follows_from_the_figures(metrics: dict[str, list[float]], answer: str) -> None:
+    """What fell and what rose decides, from the first trained model to the last in an epoch that is not cut short."""
+    said = cli.verdict(epochs(**metrics))
+    assert said.startswith(f"Does the loop narrow the feed? {answer}")
+    assert said.count(".") == said.count("%") + sum(said.count(f"{digit}.") for digit in "0123456789") - said.count("%") + 1
+
+
+def test_a_feed_that_learns_nothing_is_not_said_to_narrow(small: str) -> None:
+    """A random feed of the same world gets the answer no."""
+    _, out, _ = call("run", small, "--set", "recommender.kind=Random")
+    assert "narrow the feed? No:" in " ".join(out.split())
+
+
+# ------------------------------------------------------------------------------------------------------------ describe
+def test_describe_counts_what_a_run_will_do(small: str) -> None:
+    """Epochs and sizes are exact, visits within four standard deviations, clicks and disk below their bounds."""
+    told = json.loads(call("describe", small, "--json")[1])
+    call("run", small, "--out", "there")
+    run = rs.archive.Run.load("there") if hasattr(rs, "archive") else rs.Run.load("there")
+    assert (told["timeline"]["epochs"], told["sizes"]["users"], told["sizes"]["items"]) == (run.epochs, 40, 30)
+    shown = run.history.query("window == 'epoch' and metric == 'impressions'")["value"].sum()
+    expected = told["expected"]["impressions_at_most"]
+    assert shown <= expected + 4 * 10 * np.sqrt(told["expected"]["visits"])
+    assert len(run.clicks) <= told["expected"]["clicks_at_most"]
+    assert sum(path.stat().st_size for path in Path("there").rglob("*.*")) <= told["bytes"]["disk_at_most"]
+
+
+@pytest.mark.parametrize("days", [1, 7, 8, 14, 15, 28, 30])
+@pytest.mark.parametrize("latency", [0, 1])
+def test_the_timeline_is_that_of_the_run(small: str, days: int, latency: int) -> None:
+    """Cuts and deployments at the very last second are not made, so they are not counted."""
+    settings = {"days": str(days), "retrain.latency": str(latency)}
+    scenario = rs.Scenario.load(small).with_settings(settings)
+    world = rs.World.draw(scenario).advance(days)
+    told = cli._timeline(scenario)
+    assert (told["epochs"], told["cuts"]) == (world.epoch + 1, world.cuts)
+    assert told["last_epoch_days"] * 86_400 == world.horizon - world.epoch_began
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        (["days=5"], "retrain.every"),
+        (["days=30"], "days"),
+        ([], "retrain.latency"),
+        (['training=[{kind="Window",last=40}]'], "training.0"),
+        (['signals=[{kind="OrganicLift",from_day=50}]'], "signals.0"),
+        (["readings_every=50"], "readings_every"),
+        (["slate=30"], "slate"),
+        (["consumption=again"], "consumption, consumed"),
+        (["consumed=stay"], "consumption, consumed"),
+        (["consumption=once"], "consumption"),
+        (["population.curiosity=1.0"], "curiosity"),
+        (["recommender.kind=BPR"], "recommender"),
+        (["recommender.kind=Random"], "recommender"),
+        (["recommender.kind=ALS", "recommender.factors=31"], "recommender.factors"),
+    ],
+)
+def test_odd_settings_are_pointed_out(small: str, settings: list[str], place: str) -> None:
+    """What is allowed but seldom meant is said, with its place."""
+    changes = [part for setting in settings for part in ("--set", setting)]
+    code, out, _ = call("describe", small, *changes, "--json")
+    assert code == 0
+    assert any(line.startswith(f"{place}: ") for line in json.loads(out)["odd"])
+
+
+@pytest.mark.parametrize("name", ["quickstart"])
+def test_the_first_scenario_has_nothing_odd(name: str, small: str) -> None:
+    """What newcomers see first is what one would do, and is found by name from any folder."""
+    assert json.loads(call("describe", name, "--json")[1])["odd"] == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_packaged_scenarios_are_found_by_name(name: str, small: str) -> None:
+    """Every scenario that comes with recsim can be run by its name, and is called so."""
+    assert cli._scenario(name, None).name == name
+
+
+def test_text_from_files_is_printed_as_it_is(small: str) -> None:
+    """Square brackets and emoji codes in a file are not markup, and escape sequences do not reach the terminal."""
+    _, out, _ = call("describe", small, "--set", 'about="[red]x[/red] [/] :smile:"')
+    assert "[red]x[/red] [/] :smile:" in out
+    _, _, err = call("run", "\x1b[31mred.toml")
+    assert "\x1b" not in err
+
+
+# ---------------------------------------------------------------------------------------------------------- the others
+def test_calibrate_reports_what_is_reproduced_and_what_is_assumed(small: str) -> None:
+    """A log becomes a world; people read the comparison with the held-out fifth, scripts get the same numbers."""
+    picks = np.random.default_rng(1)
+    users, items = np.repeat(np.arange(30), 12), np.concatenate([picks.permutation(25)[:12] for _ in range(30)])
+    pd.DataFrame({"u": users, "i": items, "t": picks.integers(0, 10**6, len(users))}).to_csv("log.csv", index=False)
+    options = ["--user", "u", "--item", "i", "--time", "t", "--topics", "3"]
+    code, out, _ = call("calibrate", "log.csv", *options, "--out", "w1")
+    assert code == 0
+    assert "the last fifth in time" in " ".join(out.split())
+    assert "assumed" in out
+    told = json.loads(call("calibrate", "log.csv", *options, "--out", "w2", "--json")[1])
+    assert (told["out"], told["users"], told["topics"]) == ("w2", 30, 3)
+    assert f"{told['held_out']['gini_simulated']:.3f}" in out
+    world = ["--set", 'population={kind="CalibratedUsers",world="w1"}', "--set", 'catalog={kind="CalibratedItems",world="w1"}']
+    assert call("run", small, *world, "--json")[0] == 0
+
+
+def test_schema_is_json_and_knows_the_kinds() -> None:
+    """The schema of a scenario file can be read by any editor."""
+    schema = json.loads(call("schema")[1])
+    assert {"ALS", "EpsilonGreedy", "SyntheticUsers"} <= set(schema["$defs"])
+
+
+@pytest.mark.parametrize("command", [[], ["--help"], ["-h"], ["run", "--help"], ["describe", "--help"], ["calibrate", "--help"]])
+def test_help_is_help(command: list[str]) -> None:
+    """Help goes to standard output and is no mistake."""
+    code, out, err = call(*command)
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: recsim")
+
+
+def test_version_is_one_line() -> None:
+    """--version names the program."""
+    assert call("--version")[1].startswith("recsim ")
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (["rum"], "recsim: command line: no such command 'rum'"),
+        (["run", "--sed", "1"], "recsim: run: no such option: --sed"),
+        (["run", "--seed", "x"], "recsim: run: invalid value for '--seed'"),
+        (["run", "--seed", "-1"], "recsim: run: invalid value for '--seed'"),
+        (["calibrate", "x.csv"], "recsim: calibrate: missing option '--user'"),
+    ],
+)
+def test_usage_errors_are_one_line(command: list[str], what: str) -> None:
+    """What is wrong on the command line itself is told as every mistake is, and says where help is."""
+    code, out, err = call(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(what)
+    assert err.rstrip().endswith("--help")
+
+
+def test_the_other_recsim_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retired project of the same import name is noticed before anything goes strangely wrong."""
+    monkeypatch.setattr(cli, "distribution", lambda name: type("Found", (), {"version": "0.2.4"}))
+    code, _, err = call("schema")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("recsim: recsim 0.2.4: is another project")
+
+
+def test_our_own_faults_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no mistake of the user's is raised with its traceback."""
+    monkeypatch.setattr(cli, "_scenario", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes")
+def test_who_stops_reading_is_no_error() -> None:
+    """`recsim schema | head -1` says nothing on standard error."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "recsim", "schema"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_the_program_runs_as_a_module(small: str) -> None:
+    """`python -m recsim` from another folder runs, with plain output into a pipe."""
+    done = spawn("run", small)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+
+
+HEAVY = ("numpy", "pandas", "scipy", "pydantic", "matplotlib", "implicit", "simpy", "sklearn", "pyarrow", "rich")
+
+
+@pytest.mark.parametrize("what", ["import recsim", "import recsim.cli"])
+def test_nothing_heavy_is_imported_at_once(what: str) -> None:
+    """The package and the command line import only typer and the standard library."""
+    code = f"{what}; import sys; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("command", "seconds"), [(["-m", "recsim", "--help"], 0.7), (["-c", "import recsim"], 0.5)])
+def test_help_and_import_are_quick(command: list[str], seconds: float) -> None:
+    """Help and import take processor time that nobody notices: the best of three, so that a busy machine is no fault."""
+    import resource
+
+    def used() -> float:
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = spent.ru_utime + spent.ru_stime
+        subprocess.run([sys.executable, *command], capture_output=True, check=True, env=environment())
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime - before
+
+    assert min(used() for _ in range(3)) < seconds
+
+
+def test_no_distribution_called_recsim_is_here() -> None:
+    """The check for the other recsim does not mistake this one for it."""
+    with contextlib.suppress(PackageNotFoundError):
+        pytest.fail(f"found {cli.distribution('recsim')}")
