@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -84,7 +87,8 @@ class Run:
             return pd.DataFrame(self._tables[name])
         if name in ("history", "items"):
             return pd.read_parquet(self.folder / f"{name}.parquet", partitioning=None)
-        parts = [pd.read_parquet(path, partitioning=None) for path in sorted((self.folder / name).glob("*.parquet"))]
+        paths = sorted((self.folder / name).glob("*.parquet"), key=_number)
+        parts = [pd.read_parquet(path, partitioning=None) for path in paths]
         empty = pd.DataFrame({column: np.zeros(0, dtype) for column, dtype in SCHEMA.items()})
         return pd.concat(parts, ignore_index=True) if parts else empty
 
@@ -141,15 +145,16 @@ class Archive:
 
         Raises RecsimError when it exists or cannot be made.
         """
-        self = cls(folder, scenario, seed)
         absent(folder, FRESH)
+        part = cls(folder.with_name(f".{folder.name}{PART}"), scenario, seed)
         with faults(folder):
-            folder.mkdir(parents=True)
+            shutil.rmtree(part.folder, ignore_errors=True)
             for name in ("clicks", "checkpoint", *(["impressions"] if scenario.log == "impressions" else [])):
-                (folder / name).mkdir()
-        self._text("scenario.toml", scenario.toml())
-        self.manifest("running", "", 0.0)
-        return self
+                (part.folder / name).mkdir(parents=True)
+            part._text("scenario.toml", scenario.toml())
+            part.manifest("running", "", 0.0)
+            part.folder.rename(folder)
+        return cls(folder, scenario, seed)
 
     @classmethod
     def reopen(cls, folder: Path, scenario: Scenario | None, seed: int | None) -> Archive:
@@ -194,7 +199,7 @@ class Archive:
 
     def items(self) -> None:
         """Write the item counts of all closed epochs as one table."""
-        parts = [_load(path) for path in sorted((self.folder / "checkpoint").glob("items=*.npz"))]
+        parts = [_load(path) for path in sorted((self.folder / "checkpoint").glob("items=*.npz"), key=_number)]
         self._parquet(self.folder / "items.parquet", stacked(parts))
 
     def checkpoint(self, epoch: int, state: dict[str, Any]) -> None:
@@ -211,16 +216,16 @@ class Archive:
 
         Files of later epochs are removed: they are written again, the same to the byte.
         """
-        found = sorted((self.folder / "checkpoint").glob("epoch=*.npz"))
+        found = sorted((self.folder / "checkpoint").glob("epoch=*.npz"), key=_number)
         if not found:
             return None
         state = _load(found[-1])
         epoch = int(state["epoch"])
         for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz"):
             for path in self.folder.glob(pattern):
-                if int(path.name.split("=")[1].split(".")[0]) >= epoch:
+                if _number(path) >= epoch:
                     path.unlink()
-        clicks = [self._columns(path) for path in sorted((self.folder / "clicks").glob("*.parquet"))]
+        clicks = [self._columns(path) for path in sorted((self.folder / "clicks").glob("*.parquet"), key=_number)]
         return state, clicks, self._history(epoch)
 
     def _history(self, epoch: int) -> History:
@@ -232,9 +237,13 @@ class Archive:
         return [tuple(row) for row in frame[frame["epoch"] < epoch].itertuples(index=False)]
 
     def _columns(self, path: Path) -> Columns:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, partitioning=None)
+        try:
+            table = pq.read_table(path, partitioning=None)
+        except (OSError, pa.ArrowException) as fault:
+            raise _damaged(path, fault) from None
         return {name: table[name].to_numpy().astype(dtype) for name, dtype in SCHEMA.items()}
 
     def _checkpoint(self, epoch: int) -> Path:
@@ -277,8 +286,17 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return dict(kept)
-    except (OSError, ValueError, EOFError) as fault:
-        raise RecsimError(f"{path}: is damaged ({fault}); start the run anew in another folder") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
+        raise _damaged(path, fault) from None
+
+
+def _damaged(path: Path, fault: Exception) -> RecsimError:
+    return RecsimError(f"{path}: is damaged ({fault}); start the run anew in another folder")
+
+
+def _number(path: Path) -> int:
+    """Return the epoch in a file's name."""
+    return int(path.name.split("=")[1].split(".")[0])
 
 
 def _versions() -> dict[str, str]:

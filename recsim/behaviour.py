@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from scipy.special import gammaincinv
 
 from recsim.errors import RecsimError
-from recsim.lottery import ATTEMPTS, Lottery, draw_rows
+from recsim.lottery import ATTEMPTS, CELLS, Lottery, draw_rows
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
@@ -123,8 +123,9 @@ def organic(visits: Visits, interests: Floats, demand: Lottery) -> Items32:
         fine = ~part.barred(drawn)
         result[open_[fine]] = drawn[fine]
         open_ = open_[~fine]
-    for start in range(0, len(open_), 256):
-        rows = open_[start : start + 256]
+    step = max(1, CELLS // demand.items)
+    for start in range(0, len(open_), step):
+        rows = open_[start : start + step]
         result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights)
     return result
 

@@ -58,7 +58,8 @@ def start(
 @app.command()
 def run(
     scenario: Annotated[
-        str | None, typer.Argument(help="A scenario file, or the name of one that comes with recsim.", show_default="quickstart")
+        str | None,
+        typer.Argument(help="A scenario file, or the name of one that comes with recsim.", show_default="quickstart"),
     ] = None,
     settings: Settings = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all but people and items.", show_default="1")] = None,
@@ -447,7 +448,7 @@ def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int
     from recsim.training import intervals
 
     factors = 4 * int(getattr(scenario.recommender, "factors", 0))
-    counts = 150 * (intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
+    counts: int = 150 * (intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
     checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
     shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
     return PARQUET * (visits["clicks_at_most"] + shown) + checkpoint + 1_000_000
@@ -508,7 +509,7 @@ def _show_facts(facts: Mapping[str, Any]) -> None:
     timeline, sizes, visits = facts["timeline"], facts["sizes"], facts["expected"]
     latency = f"{timeline['latency_days']:g} days after its cut"
     lines = {
-        "scenario": f"{facts['name']}: {facts['about']}".rstrip(": "),
+        "scenario": f"{facts['name']}: {facts['about']}".removesuffix(": "),
         "timeline": f"{timeline['days']:g} days, {timeline['epochs']} epochs: a cut every {timeline['every_days']:g} days "
         f"({timeline['cuts']} in all), {timeline['deployments']} deployments, each {latency}; the last epoch has "
         f"{timeline['last_epoch_days']:.4g} days",
@@ -587,10 +588,14 @@ def _hush() -> None:
 
 
 def _tell(text: str) -> None:
-    """Print one line to standard error, without the escape sequences that it may hold."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    """Print one line to standard error."""
     with suppress(BrokenPipeError):
-        print(plain, file=sys.stderr, flush=True)
+        print(_printable(text), file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """Return text that only shows itself on a terminal: a file may hold escape sequences that do more."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
 def _print_json(value: Mapping[str, Any]) -> None:
@@ -630,7 +635,7 @@ def _print_pairs(lines: Mapping[str, str]) -> None:
 
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, text in lines.items():
-        table.add_row(Text(name, style="bold"), Text(text))
+        table.add_row(Text(name, style="bold"), Text(_printable(text)))
     _show(table)
 
 

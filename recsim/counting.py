@@ -66,9 +66,12 @@ class Counters:
 
     def _count(self, what: int, origin: npt.NDArray[np.int8], item: Items32) -> None:
         size = self.epoch.shape[2]
-        counts = np.bincount(origin.astype(np.int64) * size + item, minlength=len(Origin) * size).reshape(-1, size)
-        self.epoch[what] += counts
-        self.intervals[-1][what] += counts
+        place = origin.astype(np.int64) * size + item
+        for tally in (self.epoch[what].reshape(-1), self.intervals[-1][what].reshape(-1)):
+            if 8 * len(place) < size:
+                np.add.at(tally, place, 1)
+            else:
+                tally += np.bincount(place, minlength=len(tally))
 
     def nonzero(self, epoch: int) -> Columns:
         """Return the counts of the epoch as columns: epoch, item, origin, impressions, clicks."""

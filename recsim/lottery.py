@@ -1,4 +1,4 @@
-"""Draw items from a catalogue in proportion to weights, so that one item more or less changes few other draws.
+"""Draw items from a catalogue in proportion to weights, so that one item appended or emptied changes few other draws.
 
 A binary tree stands over the item slots; a draw walks from the root to a leaf and takes at each level the number that
 belongs to the visit and that level, counted from the leaves. A new item moves each decision on the way by its share of
@@ -16,7 +16,7 @@ from recsim.randomness import Floats
 from recsim.world import NOTHING, Bools, Ints, Items32, Visits
 
 ATTEMPTS = 32  # draws with replacement before the exact restricted distribution is worked out
-_CELLS = 4_000_000  # of a (visits, items) block, at a time
+CELLS = 4_000_000  # of a (visits, items) block, at a time
 
 
 class Lottery:
@@ -55,7 +55,7 @@ class Lottery:
             fine[fine] = ~part.take(fine).barred(drawn[fine])
             result[open_[fine]] = drawn[fine]
             open_ = open_[~fine]
-        step = max(1, _CELLS // self.items)
+        step = max(1, CELLS // self.items)
         for start in range(0, len(open_), step):
             rows = open_[start : start + step]
             left = np.where(self._allowed(visits.take(rows), placed[rows]), self.weights, 0.0)

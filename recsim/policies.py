@@ -79,8 +79,12 @@ def _mostly_best(visits: Visits, ranking: Ranking, size: int, epsilon: float) ->
 
     It ends at the first position for which there is nothing, also where chance could still fill a later one.
     """
-    items = np.full((len(visits), size), NOTHING, np.int32)
     origin = np.full((len(visits), size), Origin.MODEL, np.int8)
+    if not epsilon and ranking.weights is None:
+        shown = np.full((len(visits), size), NOTHING, np.int32)
+        shown[:, : ranking.items.shape[1]] = ranking.items[:, :size]
+        return Slate(shown, origin, np.where(shown == NOTHING, np.nan, 1.0))
+    items = np.full((len(visits), size), NOTHING, np.int32)
     propensity = np.full((len(visits), size), np.nan)
     explored = visits.block("EpsilonGreedy.coin", size) < epsilon if epsilon else np.zeros((len(visits), size), np.bool_)
     chances = None if ranking.weights is None else Lottery(ranking.weights)

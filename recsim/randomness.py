@@ -91,7 +91,7 @@ class Randomness:
         """
         who, when = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32))
         words = self.words(label, who[:, None], when[:, None], np.arange(-(-count // 4)))
-        return (words.reshape(len(who), -1)[:, :count].astype(np.float64) + 0.5) * 2.0**-32
+        return (words.reshape(len(who), 4 * words.shape[1])[:, :count].astype(np.float64) + 0.5) * 2.0**-32
 
     def exponential(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Floats:
         """Return standard exponential numbers: -log of `uniform` at the same address."""

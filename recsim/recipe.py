@@ -24,7 +24,9 @@ class Recipe(BaseModel):
     Raises RecsimError in one line (where, what, how to mend) when a setting is unknown, missing or out of range.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
     def __init__(self, **settings: Any) -> None:
         try:
@@ -55,11 +57,10 @@ def _from_other_packages() -> dict[str, Any]:
 
 
 def family(base: type[R]) -> dict[str, type[R]]:
-    """Return the kinds of a family by name: all public leaf classes below *base* that are loaded."""
+    """Return the kinds of a family by name: all public classes below *base* that are loaded."""
     kinds: dict[str, type[R]] = {}
     for child in base.__subclasses__():
-        below = family(child)
-        kinds |= below or ({} if child.__name__.startswith("_") else {child.__name__: child})
+        kinds |= family(child) | ({} if child.__name__.startswith("_") else {child.__name__: child})
     return kinds
 
 

@@ -24,6 +24,7 @@ from pydantic import Field, field_validator
 
 from recsim.catalog import Items
 from recsim.consumption import spread
+from recsim.errors import RecsimError
 from recsim.lottery import Lottery
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
@@ -178,7 +179,7 @@ def snap(factors: Floats, bits: int) -> Floats:
     Two matrices with f columns and bits = (53 - ceil(log2 f)) // 2 have an exact product in float64.
     """
     largest = float(np.abs(factors).max(initial=0.0))
-    if largest == 0 or not np.isfinite(largest):
+    if not largest:
         return np.zeros_like(factors, dtype=np.float64)
     return np.rint(np.ldexp(factors.astype(np.float64), bits - int(np.frexp(largest)[1])))
 
@@ -316,8 +317,8 @@ class Shares(Recommender):
     @field_validator("shares")
     @classmethod
     def _weights(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 <= share < float("inf") for share in shares) or not sum(shares) > 0:
-            raise ValueError("shares must not be negative, and one must be positive")
+        if not all(0 <= share <= 1e300 for share in shares) or not 0 < sum(shares) <= 1e300:
+            raise ValueError("shares must not be negative, one must be positive, and their sum at most 1e300")
         return shares
 
     def fit(
@@ -326,6 +327,8 @@ class Shares(Recommender):
         """Return the given shares as chances."""
         shares = np.zeros(len(items))
         shares[: len(self.shares)] = self.shares[: len(items)]
+        if not shares.any():
+            raise RecsimError(f"shares: are all 0 for the {len(items)} items there are; give one of them a share")
         return Chances(setting.epoch, shares, setting.depth)
 
 
@@ -440,7 +443,7 @@ class _Implicit(Recommender):
                     fitted.iterations = self.warm_iterations
                 if warm or self._own_start:
                     fitted.user_factors, fitted.item_factors = start
-                fitted.fit(matrix, show_progress=False)
+                _fit_or_say(self.kind, fitted, matrix)
             start = np.asarray(fitted.user_factors), np.asarray(fitted.item_factors)
         if start[0].shape != (setting.users, width) or start[1].shape != (len(items), width):
             raise ValueError(f"{self.kind} returned factors of shapes {start[0].shape} and {start[1].shape}")
@@ -453,6 +456,22 @@ class _Implicit(Recommender):
 
     def _new(self, seed: int, threads: int) -> Any:
         raise NotImplementedError
+
+
+def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:
+    """Fit; raise RecsimError where the factors ran away."""
+    from implicit.recommender_base import ModelFitError
+
+    try:
+        fitted.fit(matrix, show_progress=False)
+        finite = np.isfinite(fitted.user_factors).all() and np.isfinite(fitted.item_factors).all()
+    except ModelFitError:
+        finite = False
+    if not finite:
+        raise RecsimError(
+            f"recommender: the factors of {kind} ran to infinity; "
+            "give it a smaller learning_rate or alpha, or more regularization"
+        )
 
 
 def _known(model: Factors) -> tuple[Bools, Bools]:

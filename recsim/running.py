@@ -148,18 +148,22 @@ def state(world: World) -> dict[str, Any]:
     return {
         "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
         "impressions_digest": world.impressions.digest, "next_time": world.next_time, "ordinal": world.ordinal,
-        "intervals": np.stack(counters.intervals), "provenance": np.array(counters.provenance),
+        "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
+        "provenance": np.array(counters.provenance),
     } | {f"model.{name}": value for name, value in world.model.arrays().items()}  # fmt: skip
 
 
 def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
     """Set a fresh world to the state of a checkpoint, given the clicks and metrics of all epochs before it."""
     world._now, world.epoch, world.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
+    world.next_reading = int(kept["next_reading"])
     world.next_time, world.ordinal, world.history = kept["next_time"], kept["ordinal"], history
     for columns in epochs:
         world.log.extend(columns)
-    world.log.epoch_start = world.log.rows
-    world.log.digest, world.impressions.digest = bytes(kept["digest"]), bytes(kept["impressions_digest"])
+        world.log.close_epoch()
+    if world.log.digest != bytes(kept["digest"]):
+        raise RecsimError("clicks: are not those that the checkpoint was taken after; start the run anew in another folder")
+    world.impressions.digest = bytes(kept["impressions_digest"])
     clicks = world.log.columns()
     world.consumed = Consumed.of(len(world.users), clicks["user"], clicks["item"])
     _, had = world.consumed.stretch(np.arange(len(world.users)))

@@ -27,13 +27,11 @@ DAY = 86_400
 class Retrain(Recipe):
     """When models are trained: every *every* days on the rows before that second, live *latency* days later."""
 
-    every: float = Field(7.0, gt=0, description="days from one cut to the next")
+    every: float = Field(7.0, ge=1 / DAY, description="days from one cut to the next, at least a second")
     latency: float = Field(0.0, ge=0, description="days from a cut to the deployment; less than every")
 
     @model_validator(mode="after")
     def _in_time(self) -> Self:
-        if round(self.every * DAY) < 1:
-            raise ValueError("every must be at least one second")
         if round(self.latency * DAY) >= round(self.every * DAY):
             raise ValueError("latency must be shorter than every")
         return self
@@ -44,7 +42,7 @@ class Scenario(Recipe):
 
     name: str = Field("scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="a name for folders")
     about: str = Field("", max_length=2000, description="what to look at, in a sentence")
-    days: float = Field(140.0, gt=0, description="length of the run")
+    days: float = Field(140.0, ge=1 / DAY, le=1e6, description="length of the run, at least a second")
     slate: int = Field(10, ge=1, le=1000, description="positions of a slate")
     world_seed: int = Field(1, ge=0, lt=2**63, description="seed that draws people and items")
     population: Kind[Population] = Field(default_factory=SyntheticUsers, description="who the people are")
@@ -61,6 +59,13 @@ class Scenario(Recipe):
     signals: tuple[Kind[Signal], ...] = Field((), description="streams of human signal")
     readings_every: float = Field(0.0, ge=0, description="days between readings within an epoch; 0: epochs only")
     log: Literal["clicks", "impressions"] = Field("clicks", description="what the run folder keeps row by row")
+
+    @field_validator("readings_every")
+    @classmethod
+    def _readable(cls, days: float) -> float:
+        if 0 < round(days * DAY, 9) < 1:
+            raise ValueError("must be 0 or at least a second")
+        return days
 
     @field_validator("training", "signals", mode="before")
     @classmethod

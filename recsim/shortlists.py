@@ -13,7 +13,7 @@ class Shortlists:
 
     def __init__(self, users: int, size: int) -> None:
         self.size = size
-        self._items = np.full((users, 2 * size + 6), NOTHING, np.int32)
+        self._items = np.full((0, 2 * size + 6), NOTHING, np.int32)
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)
 
@@ -23,6 +23,8 @@ class Shortlists:
 
     def drop(self, user: Ints, item: np.ndarray) -> None:
         """Take one item off the list of each user."""
+        if not len(self._items):
+            return
         lists = self._items[user]
         lists[lists == item[:, None]] = NOTHING
         self._items[user] = lists
@@ -41,6 +43,8 @@ class Shortlists:
     def _fill(self, model: Model, visits: Visits, threads: int) -> None:
         if not len(visits):
             return
+        if not len(self._items):
+            self._items = np.full((len(self._ready), self._items.shape[1]), NOTHING, np.int32)
         lists = model.rank(visits, self._items.shape[1], threads).items
         self._items[visits.user] = lists
         self._whole[visits.user] = lists[:, -1] == NOTHING

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsim.randomness import Floats
 from recsim.recipe import Recipe
@@ -19,8 +21,14 @@ class Signal(Recipe):
     """
 
     from_day: float = Field(0.0, ge=0, description="day on which the signal starts")
-    to_day: float = Field(float("inf"), ge=0, description="day before which the signal ends")
+    to_day: float = Field(float("inf"), ge=0, allow_inf_nan=True, description="day before which the signal ends")
     price: float = Field(0.0, ge=0, description="price of one label, in the unit of the price of a click")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.to_day > self.from_day:
+            raise ValueError("to_day must be later than from_day")
+        return self
 
     def active(self, time: Ints) -> Bools:
         """Return whether the signal is on at each second: (n,)."""

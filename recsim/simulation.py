@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from enum import IntEnum
@@ -57,8 +58,9 @@ class World:
     """
 
     def __init__(self, scenario: Scenario, seed: int, threads: int = 1, tile: int = TILE) -> None:
-        self.scenario, self.seed, self.threads, self.tile = scenario, seed, threads, tile
-        self.randomness = Randomness(seed)
+        self.scenario, self.seed = scenario, _whole("seed", seed, 0)
+        self.threads, self.tile = _whole("threads", threads, 1), _whole("tile", tile, 1)
+        self.randomness = Randomness(self.seed)
         drawn = Randomness(scenario.world_seed)
         self.users, self.items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
         _check(self)
@@ -70,7 +72,8 @@ class World:
         self.rate = scenario.visits.rates(self.randomness, self.users)
         self.ordinal = np.zeros(len(self.users), np.int64)
         self.next_time = self._visit_time(np.arange(len(self.users)), np.zeros(len(self.users)))
-        self.epoch, self.cuts, self.epoch_began = 0, 0, 0
+        self.epoch, self.cuts = 0, 0
+        self.next_reading = round(scenario.readings_every * DAY)
         self.trained: Model | None = None
         self.model = self._start_model()
         self.history: History = []
@@ -86,10 +89,15 @@ class World:
 
     # ------------------------------------------------------------------------------------------------ the clock
     def advance(self, until: float) -> Self:
-        """Let the world go on to day *until*: all visits before that second; neither visits nor changes at it."""
+        """Let the world go on to day *until*: all visits before that second; neither visits nor changes at it.
+
+        Raises RecsimError when that day has passed.
+        """
+        second = round(until * DAY)
+        if second < self._now:
+            raise RecsimError(f"until: day {until} has passed, it is day {self._now / DAY}; a world does not go back")
         if self.env is None:
             self.env = self._timetable()
-        second = round(until * DAY)
         with threadpool_limits(1, user_api="blas"):
             if second > self.env.now:
                 self.env.run(until=second)
@@ -134,8 +142,8 @@ class World:
 
     def people(self, visits: Visits) -> People:
         """Return the truth about those who visit."""
-        once = self.scenario.consumption == "once"
-        had = (lambda items: self.consumed.contains(visits.user, items)) if once else None
+        again = self.scenario.consumption == "again" or self.scenario.consumed == "leave"  # what left is not shown
+        had = None if again else lambda items: self.consumed.contains(visits.user, items)
         return People(self.users.interests[visits.user], self.demand.weights, self.items.address, had)
 
     def leave(self, visits: Visits) -> None:
@@ -211,11 +219,12 @@ def retrains(env: simpy.Environment, world: World) -> Generator[simpy.Event]:
     """Cut, train, and deploy after the latency, again and again."""
     every, latency = (round(days * DAY) for days in (world.scenario.retrain.every, world.scenario.retrain.latency))
     while True:
-        yield Moment(env, (world.cuts + 1) * every, Phase.RETRAIN)
-        serve(world, int(env.now))
-        world.train()
-        world.counters.new_interval()
-        yield Moment(env, int(env.now) + latency, Phase.DEPLOY)
+        if world.cuts == world.epoch:  # no model waits to go live
+            yield Moment(env, (world.cuts + 1) * every, Phase.RETRAIN)
+            serve(world, int(env.now))
+            world.train()
+            world.counters.new_interval()
+        yield Moment(env, world.cuts * every + latency, Phase.DEPLOY)
         serve(world, int(env.now))
         world.deploy()
 
@@ -224,8 +233,9 @@ def readings(env: simpy.Environment, world: World) -> Generator[simpy.Event]:
     """Read the metrics of the epoch so far, again and again, if the scenario wants it."""
     every = round(world.scenario.readings_every * DAY)
     while every:
-        yield Moment(env, (int(env.now) // every + 1) * every, Phase.READING)
+        yield Moment(env, world.next_reading, Phase.READING)
         serve(world, int(env.now))
+        world.next_reading += every
         world.read("so far")
 
 
@@ -346,6 +356,17 @@ def _provenance(rows: Rows) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     human, weight = np.isin(rows.origin, HUMAN), rows.weight / rows.weight.sum()
     return float(human.mean()), float(weight[human].sum()), float((weight * rows.depth).sum())
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number, of numpy too; raise RecsimError for what is none, or too small."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise RecsimError(f"{name}: must be a whole number from {least} on, not {value!r}")
+    return number
 
 
 def _check(world: World) -> None:

@@ -1,4 +1,7 @@
-"""Training rules: which rows of the log teach the next model, and with what weight. They apply in the order given."""
+"""Training rules: which rows of the log teach the next model, and with what weight.
+
+The shortest window among them is cut out first; then each rule weighs what is left, in the order given.
+"""
 
 from __future__ import annotations
 

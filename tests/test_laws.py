@@ -389,8 +389,8 @@ FEEDS: dict[str, dict[str, Any]] = {
     "Random+EpsilonGreedy": {"recommender": rs.Random(), "policy": rs.EpsilonGreedy(epsilon=0.4)},
     "Shares": {"recommender": rs.Shares(shares=STEEP), "policy": rs.Greedy()},
     "Shares+EpsilonGreedy": {"recommender": rs.Shares(shares=STEEP), "policy": rs.EpsilonGreedy(epsilon=0.4)},
-    "Popularity+EpsilonGreedy": {"recommender": rs.Popularity(), "policy": rs.EpsilonGreedy(epsilon=0.4)},
-    "Popularity+Proportional": {"recommender": rs.Popularity(prior=10), "policy": rs.Proportional()},
+    "Popularity+EpsilonGreedy": {"recommender": rs.Popularity(), "policy": rs.EpsilonGreedy(epsilon=0.5)},
+    "Popularity+Proportional": {"recommender": rs.Popularity(prior=100), "policy": rs.Proportional()},
     "Popularity+Proportional^.5": {"recommender": rs.Popularity(prior=1), "policy": rs.Proportional(exponent=0.5)},
 }
 
@@ -409,7 +409,7 @@ def feed_of(run: rs.Run, slates: Slates) -> Feed:
 
 
 @sizes("worlds", light=25, full=1000)
-@pytest.mark.parametrize("slate", [1, 3])
+@pytest.mark.parametrize("slate", [1, 2])
 @pytest.mark.parametrize("feed", FEEDS)
 def test_propensities_make_other_feeds_estimable(worlds: int, slate: int, feed: str) -> None:
     """The mean of pi/mu x clicks over a log of mu has mean V(pi) and variance (sum pi^2/mu E[clicks^2] - V^2)/n.
@@ -417,15 +417,16 @@ def test_propensities_make_other_feeds_estimable(worlds: int, slate: int, feed: 
     mu of a slate is the product of the logged propensities of its rows, each given those above, and is checked against
     the feed's definition in every row. V is the expected number of clicks a slate under target pi, summed over all
     slates. The log's own mean misses V by mu.theta - pi.theta. Three 4-sigma tests (6e-5 each) of the mean, the
-    variance and the naive mean; the 95 % intervals hold V as often as they say, by a binomial test (6e-5).
+    variance and the naive mean; the 95 % intervals hold V as often as they say, by a binomial test (6e-5). The feeds are
+    near enough to the target that an interval of 2000 visits misses its rate by .005 at most (Edgeworth).
     """
-    n, bias = 1000, np.array([1.0, 0.7, 0.4])[:slate]
+    n, bias = 2000, np.array([1.0, 0.6])[:slate]
     scenario = alike(
         len(THETA), n, days=2, slate=slate, log="impressions",
         choice=rs.Given(theta=THETA, bias=tuple(bias)), **FEEDS[feed],
     )  # fmt: skip
     every = np.array(list(permutations(range(len(THETA)), slate)))
-    target = Feed(len(THETA), 0.0, weights=np.arange(1.0, 6.0)[::-1])
+    target = Feed(len(THETA), 0.0, weights=np.linspace(2, 1, len(THETA)))
     pi, mean = target.chances(every).prod(axis=1), (bias * THETA[every]).sum(axis=1)
     square = mean**2 + (bias * THETA[every] * (1 - bias * THETA[every])).sum(axis=1)
     value = float(pi @ mean)
