@@ -11,11 +11,13 @@ item.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -254,7 +256,6 @@ class Neighbours(_Scored):
 
 
 # ------------------------------------------------------------------------------------------------------- the recipes
-Progress = Callable[[], None]
 
 
 class Recommender(Recipe):
@@ -392,14 +393,15 @@ class ItemKNN(Recommender):
         self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
     ) -> Model:
         """Return the neighbours of every item and the rows of every user."""
-        from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize
+        neighbours = _implicit("nearest_neighbours")
         from scipy.sparse import csr_matrix
 
         matrix = _matrix(rows, setting.users, len(items))
         similar = csr_matrix((len(items), len(items)), dtype=np.float64)
         if matrix.nnz:
-            weigh = normalize if self.similarity == "cosine" else partial(bm25_weight, K1=1.2, B=0.75)
-            fitted = ItemItemRecommender(K=min(self.neighbours, len(items)), num_threads=setting.threads)
+            cosine = self.similarity == "cosine"
+            weigh = neighbours.normalize if cosine else partial(neighbours.bm25_weight, K1=1.2, B=0.75)
+            fitted = neighbours.ItemItemRecommender(K=min(self.neighbours, len(items)), num_threads=setting.threads)
             fitted.fit(weigh(matrix.T).T.tocsr(), show_progress=False)
             similar = fitted.similarity.tocsr().astype(np.float64)
             similar.sort_indices()
@@ -460,12 +462,10 @@ class _Implicit(Recommender):
 
 def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:
     """Fit; raise RecsimError where the factors ran away."""
-    from implicit.recommender_base import ModelFitError
-
     try:
         fitted.fit(matrix, show_progress=False)
         finite = np.isfinite(fitted.user_factors).all() and np.isfinite(fitted.item_factors).all()
-    except ModelFitError:
+    except _implicit("recommender_base").ModelFitError:
         finite = False
     if not finite:
         raise RecsimError(
@@ -493,9 +493,7 @@ class ALS(_Implicit):
     _own_start: ClassVar[bool] = True
 
     def _new(self, seed: int, threads: int) -> Any:
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        return AlternatingLeastSquares(
+        return _implicit("cpu.als").AlternatingLeastSquares(
             factors=self.factors, regularization=self.regularization, alpha=self.alpha,
             iterations=self.iterations, random_state=seed, num_threads=threads,
         )  # fmt: skip
@@ -515,9 +513,7 @@ class BPR(_Implicit):
         return self.factors + 1
 
     def _new(self, seed: int, threads: int) -> Any:
-        from implicit.cpu.bpr import BayesianPersonalizedRanking
-
-        return BayesianPersonalizedRanking(
+        return _implicit("cpu.bpr").BayesianPersonalizedRanking(
             factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
             iterations=self.iterations, random_state=seed, num_threads=1,
         )  # fmt: skip
@@ -535,12 +531,17 @@ class LogisticMF(_Implicit):
         return self.factors + 2
 
     def _new(self, seed: int, threads: int) -> Any:
-        from implicit.cpu.lmf import LogisticMatrixFactorization
-
-        return LogisticMatrixFactorization(
+        return _implicit("cpu.lmf").LogisticMatrixFactorization(
             factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
             iterations=self.iterations, neg_prop=self.negatives, random_state=seed, num_threads=1,
         )  # fmt: skip
+
+
+def _implicit(module: str) -> Any:
+    """Return a module of implicit, without what its progress bar says about notebooks while it is imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module(f"implicit.{module}")
 
 
 def _matrix(rows: Rows, users: int, items: int) -> Any:

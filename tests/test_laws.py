@@ -747,7 +747,7 @@ def test_one_factor_ranks_all_users_alike(worlds: int) -> None:
     """
     items, slate = 60, 5
     scenario = LIVELY.but(
-        days=4, slate=slate, consumption="again", consumed="stay", visits=rs.Regular(period=0.1),
+        days=4, slate=slate, consumption="again", consumed="stay", visits=rs.Regular(period=0.04),
         catalog=rs.SyntheticItems(items=items), population=rs.SyntheticUsers(users=80), recommender=rs.ALS(factors=1),
         retrain=rs.Retrain(every=1), log="impressions",
     )  # fmt: skip
