@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -278,8 +279,13 @@ class Given(_Biased):
                 "give one row or one a user, and one column or one an item"
             )
 
+    @cached_property
+    def matrix(self) -> Floats:
+        """Theta as an array: (1 or users, 1 or items)."""
+        return np.array(self.theta if isinstance(self.theta, tuple) else [[self.theta]])
+
     def _theta(self, visits: Visits, items: Items32) -> Floats:
-        matrix = np.array(self.theta if isinstance(self.theta, tuple) else [[self.theta]])
+        matrix = self.matrix
         user = visits.user if len(matrix) > 1 else np.zeros_like(visits.user)
         return matrix[user[:, None] if items.ndim == 2 else user, items if matrix.shape[1] > 1 else 0 * items]
 

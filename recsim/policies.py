@@ -6,6 +6,7 @@ A policy sees the ranking and the model's published counts. It draws its chance 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +19,9 @@ from recsim.world import NOTHING, Ints, Origin, Ranking, Slate, Visits
 
 class Policy(Recipe):
     """A recipe that turns a ranking into a slate."""
+
+    ranked: ClassVar[bool] = True
+    """Whether it looks at the order of the ranking; if not it is handed the model's counts alone."""
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
         """Return at most *size* items a visit. *ranking* holds at least as many, or all that may be shown."""
@@ -53,6 +57,8 @@ class Proportional(Policy):
     An item of count 0 is never shown, whatever the exponent. Propensity: its weight over the weight of all eligible items not
     yet placed. Full support where every count is positive.
     """
+
+    ranked: ClassVar[bool] = False
 
     exponent: float = Field(1.0, ge=0, le=20, description="0: uniform; 1: in proportion; large: the most clicked only")
 

@@ -161,6 +161,8 @@ class World:
     # -------------------------------------------------------------------------------------------------- the feed
     def rank(self, visits: Visits) -> Ranking:
         """Return the ranking of the serving model, kept from visit to visit where it is steady."""
+        if not self.scenario.policy.ranked:
+            return Ranking(np.zeros((len(visits), 0), np.int32), self.model.counts)
         if not self.model.steady:
             return self.model.rank(visits, self.scenario.slate, self.threads)
         return self.shortlists.rank(self.model, visits, self.threads)

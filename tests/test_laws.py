@@ -297,7 +297,7 @@ def test_urn_expectations_tend_to_those_of_dirichlet() -> None:
     assert urn_top_share(10, 20_000) == pytest.approx(sum(1 / k for k in range(1, 11)) / 10, abs=1e-3)
 
 
-@sizes(("worlds", "clicks"), light=(40, 30), full=(400, 1000))
+@sizes(("worlds", "clicks"), light=(40, 30), full=(200, 1000))
 def test_urn_of_twenty(worlds: int, clicks: int) -> None:
     """The same for N 20: E sum x^2 = .094351 at t 1000; one 4-sigma test, 6e-5."""
     exact = 1 - 19 * (21 + clicks) / (21 * (20 + clicks))
@@ -334,7 +334,7 @@ def test_diversity_drifts_away(worlds: int, pace: str) -> None:
         expect(lost[:, column], 0.9 * (1 - inverse) ** step)
 
 
-@sizes(("worlds", "clicks", "epochs"), light=(60, 3, 40), full=(1000, 10, 300))
+@sizes(("worlds", "clicks", "epochs"), light=(60, 3, 40), full=(500, 10, 300))
 def test_the_winner_is_a_matter_of_shares(worlds: int, clicks: int, epochs: int) -> None:
     """In the end one item has it all, and each is the one with a chance of its first share: four binomial tests, 6e-5 each.
 
