@@ -33,7 +33,7 @@ from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 from recsim.world import NOTHING, Bools, Counts, Items32, Ranking, Rows, Visits
 
-_BLOCK = 128  # users scored at a time: a block of scores stays in the processor's cache
+_BLOCK = 64  # users scored at a time: a block of scores stays in the processor's cache
 _COLD = -(2.0**54)  # what has no score scores this, below every exact score
 
 

@@ -267,7 +267,7 @@ def urn_top_share(items: int, clicks: int) -> float:
     return (above + 1) / (items + clicks)
 
 
-@sizes(("worlds", "clicks"), light=(100, 20), full=(1000, 200))
+@sizes(("worlds", "clicks"), light=(80, 16), full=(1000, 200))
 def test_urn_of_two_items_ends_anywhere(worlds: int, clicks: int) -> None:
     """With two items every number of clicks from 0 to t is equally likely: chi-square and Kolmogorov-Smirnov, 1e-4 each."""
     first = urn(2, clicks, worlds)[:, 0]
@@ -278,7 +278,7 @@ def test_urn_of_two_items_ends_anywhere(worlds: int, clicks: int) -> None:
     assert stats.kstest((first + spread) / (clicks + 1), "uniform").pvalue > SMALL
 
 
-@sizes(("worlds", "items", "clicks"), light=(50, 10, 40), full=(400, 10, 500))
+@sizes(("worlds", "items", "clicks"), light=(40, 10, 40), full=(400, 10, 500))
 def test_urn_concentrates(worlds: int, items: int, clicks: int) -> None:
     """Shares of N items after t clicks: E sum x^2 = 1 - (N-1)(N+t+1)/((N+1)(N+t)) = .18021 for N 10, t 500.
 
@@ -334,7 +334,7 @@ def test_diversity_drifts_away(worlds: int, pace: str) -> None:
         expect(lost[:, column], 0.9 * (1 - inverse) ** step)
 
 
-@sizes(("worlds", "clicks", "epochs"), light=(60, 3, 40), full=(500, 10, 300))
+@sizes(("worlds", "clicks", "epochs"), light=(40, 3, 40), full=(500, 10, 300))
 def test_the_winner_is_a_matter_of_shares(worlds: int, clicks: int, epochs: int) -> None:
     """In the end one item has it all, and each is the one with a chance of its first share: four binomial tests, 6e-5 each.
 
@@ -408,7 +408,7 @@ def feed_of(run: rs.Run, slates: Slates) -> Feed:
     return Feed(len(THETA), epsilon, weights=np.array(getattr(recommender, "shares", np.ones(len(THETA)))))
 
 
-@sizes("worlds", light=25, full=1000)
+@sizes("worlds", light=20, full=1000)
 @pytest.mark.parametrize("slate", [1, 2])
 @pytest.mark.parametrize("feed", FEEDS)
 def test_propensities_make_other_feeds_estimable(worlds: int, slate: int, feed: str) -> None:
@@ -555,7 +555,7 @@ def test_frequencies_are_the_propensities(visits: int, feed: str) -> None:
     expect_chi_square(statistic, freedom)
 
 
-@sizes("worlds", light=25, full=400)
+@sizes("worlds", light=16, full=400)
 @pytest.mark.parametrize("feed", [feed for feed in FEEDS if "Shares" not in feed])
 def test_propensities_know_what_is_gone(worlds: int, feed: str) -> None:
     """1/propensity has expectation N - (consumed by the user) - (position), what may be shown there; 4 sigma, 6e-5.
