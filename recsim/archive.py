@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsim.errors import RecsimError
-from recsim.eventlog import SCHEMA, Columns
+from recsim.eventlog import SCHEMA, Columns, digest
 from recsim.files import PART, absent, faults, whole
 from recsim.scenario import Scenario
 
@@ -86,9 +86,9 @@ class Run:
         if self.folder is None:
             return pd.DataFrame(self._tables[name])
         if name in ("history", "items"):
-            return pd.read_parquet(self.folder / f"{name}.parquet", partitioning=None)
+            return _frame(self.folder / f"{name}.parquet")
         paths = sorted((self.folder / name).glob("*.parquet"), key=_number)
-        parts = [pd.read_parquet(path, partitioning=None) for path in paths]
+        parts = [_frame(path) for path in paths]
         empty = pd.DataFrame({column: np.zeros(0, dtype) for column, dtype in SCHEMA.items()})
         return pd.concat(parts, ignore_index=True) if parts else empty
 
@@ -127,7 +127,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return {key: manifest[key] for key in ("seed", "status", "digest", "seconds", "scenario_hash")} | manifest
+        kinds: dict[str, Any] = {
+            "seed": int, "status": str, "digest": str, "seconds": (int, float), "scenario_hash": str,
+        }  # fmt: skip
+        if not all(isinstance(manifest[key], kind) for key, kind in kinds.items()):
+            raise TypeError
+        return manifest
     except (OSError, ValueError, KeyError, TypeError):
         raise RecsimError(f"{folder}: holds no run that can be read; give the folder that a run has written") from None
 
@@ -164,12 +169,15 @@ class Archive:
         """
         manifest = read_manifest(folder)
         kept = Scenario.load(folder / "scenario.toml")
+        if kept.hash != manifest["scenario_hash"]:
+            raise RecsimError(f"{folder / 'scenario.toml'}: was changed after the run began; undo that, or start anew")
         if scenario is not None and scenario.hash != manifest["scenario_hash"]:
             raise RecsimError(f"{folder}: holds a run of another scenario; resume it without naming a scenario")
         if seed is not None and seed != manifest["seed"]:
             raise RecsimError(f"{folder}: holds a run of seed {manifest['seed']}; resume it without naming a seed")
-        for part in folder.rglob(f".*{PART}"):
-            part.unlink()
+        with faults(folder):
+            for part in folder.rglob(f".*{PART}"):
+                part.unlink()
         self = cls(folder, kept, int(manifest["seed"]))
         self.seconds_before = float(manifest["seconds"])
         return self
@@ -197,9 +205,9 @@ class Archive:
         with whole(self.folder / "checkpoint" / f"items={epoch:05d}.npz") as path:
             _save(path, columns)
 
-    def items(self) -> None:
-        """Write the item counts of all closed epochs as one table."""
-        parts = [_load(path) for path in sorted((self.folder / "checkpoint").glob("items=*.npz"), key=_number)]
+    def items(self, epochs: int) -> None:
+        """Write the item counts of all closed epochs, of which there are *epochs*, as one table."""
+        parts = [_load(self.folder / "checkpoint" / f"items={epoch:05d}.npz") for epoch in range(epochs)]
         self._parquet(self.folder / "items.parquet", stacked(parts))
 
     def checkpoint(self, epoch: int, state: dict[str, Any]) -> None:
@@ -219,21 +227,22 @@ class Archive:
         found = sorted((self.folder / "checkpoint").glob("epoch=*.npz"), key=_number)
         if not found:
             return None
-        state = _load(found[-1])
+        state = _load(found[-1], "epoch", "digest")
         epoch = int(state["epoch"])
         for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz"):
             for path in self.folder.glob(pattern):
                 if _number(path) >= epoch:
                     path.unlink()
         clicks = [self._columns(path) for path in sorted((self.folder / "clicks").glob("*.parquet"), key=_number)]
+        chain = b""
+        for columns in clicks:
+            chain = digest(chain, columns)
+        if chain != bytes(state["digest"]):
+            raise RecsimError(f"{self.folder / 'clicks'}: are not those of the checkpoint; start the run anew in another folder")
         return state, clicks, self._history(epoch)
 
     def _history(self, epoch: int) -> History:
-        import pandas as pd
-
-        if not (self.folder / "history.parquet").exists():
-            return []
-        frame = pd.read_parquet(self.folder / "history.parquet", partitioning=None)
+        frame = _frame(self.folder / "history.parquet")
         return [tuple(row) for row in frame[frame["epoch"] < epoch].itertuples(index=False)]
 
     def _columns(self, path: Path) -> Columns:
@@ -282,11 +291,23 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
         np.savez(file, allow_pickle=False, **plain)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, *needed: str) -> dict[str, Any]:
+    """Return the arrays of a file, which must hold those *needed*."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return dict(kept)
+        # opened here, since numpy leaves a file open in which it finds no archive
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            return {name: kept[name] for name in {*needed, *kept.files}}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
+        raise _damaged(path, fault) from None
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path, partitioning=None)
+    except (OSError, pa.ArrowException) as fault:
         raise _damaged(path, fault) from None
 
 

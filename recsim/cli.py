@@ -350,7 +350,8 @@ def verdict(by_epoch: pd.DataFrame) -> str:
     fell, rose = -1 in sign.values(), 1 in sign.values()
     answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
     told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
-    between = f"from the first trained model (epoch {full.index[0]}) to the last (epoch {full.index[-1]})"
+    end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
+    between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
     return f"{question} {answer}: {between} {told}."
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
 from recsim.catalog import Catalog, SyntheticItems
-from recsim.errors import RecsimError
+from recsim.errors import RecsimError, nearest
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
@@ -166,7 +166,8 @@ def _put(table: Any, path: list[str], value: Any, where: str) -> None:
         elif isinstance(table, dict) and isinstance(table.get(part), (dict, list)):
             table = table[part]
         else:
-            raise RecsimError(f"{where}: there is no table {part!r}; give a path such as recommender.factors")
+            tables = [name for name, below in table.items() if isinstance(below, dict)] if isinstance(table, dict) else []
+            raise RecsimError(f"{where}: there is no table {part!r}; {nearest(part, tables)}")
     if not isinstance(table, dict):
         raise RecsimError(f"{where}: does not lead to a setting; give a path such as recommender.factors")
     if path[-1] == "kind" and table.get("kind") != value:

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from test_cli import SMALL, call, small, spawn, stopped
 
 import recsim as rs
+from recsim import cli
 
 __all__ = ["small"]
 
@@ -267,18 +269,24 @@ def test_resuming_something_else(small: str, arguments: list[str], says: tuple[s
 # ----------------------------------------------------------------------------------------------------------- full disk
 def test_a_disk_that_fills_up_at_any_file(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever file is the one too many: one line, only whole files, and --resume ends as if nothing had been."""
-    digest = rs.run(rs.Scenario.load(small), seed=1, progress=False).digest
-    for at in range(1, 40):
-        for _ in filling_up(small, monkeypatch, at):
-            whole_files(Path("there"))
-            code, out, err = call("run", small, *(["--resume"] if Path("there").exists() else []), "--out", "there", "--json")
-            assert code == 0, (at, err)
-            assert json.loads(out)["digest"] == digest
-            shutil.rmtree("there")
+    monkeypatch.setattr(cli, "_figure", lambda run: run.folder)
+    command = ["run", small, "--set", "days=15", "--out", "there", "--json"]
+    digest = rs.run(rs.Scenario.load(small).but(days=15.0), seed=1, progress=False).digest
+    for at in count(1):
+        code, out, err = filling_up(command, monkeypatch, at)
+        if code == 0:
+            break
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "no space left on device; make room there" in err
+        whole_files(Path("there"))
+        again = call(*command, *(["--resume"] if Path("there").exists() else []))
+        assert json.loads(again[1])["digest"] == digest
+        shutil.rmtree("there")
+    assert at > 10
 
 
-def filling_up(small: str, monkeypatch: pytest.MonkeyPatch, at: int) -> Iterator[None]:
-    """Run until file number *at* does not fit; yield when that has been said in one line."""
+def filling_up(command: list[str], monkeypatch: pytest.MonkeyPatch, at: int) -> tuple[int, str, str]:
+    """Run on a disk on which file number *at* and all later ones do not fit."""
     left, rename = iter(range(at - 1)), Path.replace
 
     def full(path: Path, target: Path) -> Path:
@@ -288,13 +296,7 @@ def filling_up(small: str, monkeypatch: pytest.MonkeyPatch, at: int) -> Iterator
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
-        code, out, err = call("run", small, "--out", "there", "--json")
-    if code == 0:
-        shutil.rmtree("there")
-        return
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "no space left on device; make room there" in err
-    yield
+        return call(*command)
 
 
 def whole_files(folder: Path) -> None:
