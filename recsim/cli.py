@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
-from itertools import chain, count, pairwise
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
@@ -91,7 +91,11 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Say what a run will take, and what is odd."""
-    facts = _facts(_scenario(scenario, settings))
+    from recsim.expectation import expect
+
+    chosen = _scenario(scenario, settings)
+    _provided(chosen)
+    facts = expect(chosen)
     if as_json:
         return _print_json(facts)
     _show_facts(facts)
@@ -245,16 +249,6 @@ SHOWN = {
 }
 """The metrics of the table that ends a run, and their units."""
 
-JUDGED = {
-    "coverage_model": "the share of the catalogue that the model shows",
-    "effective_items_model": "the effective number of items",
-    "feed_topics": "that of topics in a user's feed",
-}
-"""The metrics by which a run is judged; each falls when a feed narrows."""
-
-MOVED = 0.05  # change, relative to the first model's figure, below which a metric is said to have stayed
-
-
 def _figure(done: Run) -> Path:
     """Draw what narrowed into the folder of a run and return the path."""
     from recsim import plot
@@ -276,6 +270,8 @@ def _summary(done: Run) -> dict[str, Any]:
 
 def _report(done: Run, figure: Path, data: str) -> None:
     """Print the table, the answer, and where everything is."""
+    from recsim.verdict import verdict
+
     by_epoch = _by_epoch(done)
     _show(_metrics_table(by_epoch, narrow=_console().width < 72))
     _show("floor: what a uniform feed of the last epoch's volume would have")
@@ -295,6 +291,8 @@ def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from recsim.verdict import numbers
+
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 2, 0, 0))
     epochs = _told_epochs(list(by_epoch.index), narrow)
     table.add_column("metric" if narrow else "epoch", no_wrap=True)
@@ -306,7 +304,7 @@ def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
         if metric in by_epoch:
             values = by_epoch.loc[epochs, metric].tolist()
             floor = by_epoch[f"{metric}_floor"].iloc[-1] if f"{metric}_floor" in by_epoch else None
-            cells = [metric, *_numbers([*values, floor])]
+            cells = [metric, *numbers([*values, floor])]
             table.add_row(*map(Text, cells if narrow else [*cells, unit]))
     return table
 
@@ -319,190 +317,6 @@ def _told_epochs(epochs: Sequence[int], narrow: bool) -> list[int]:
     """
     places = {0, len(epochs) // 2, len(epochs) - 1} | (set() if narrow else {min(1, len(epochs) - 1)})
     return [epochs[place] for place in sorted(places)]
-
-
-def _numbers(values: Sequence[float | None]) -> list[str]:
-    """Return numbers with as many decimals as suit the largest of them; '-' for what was not measured.
-
-    >>> _numbers([0.08512, None]), _numbers([99.64, float("nan")]), _numbers([1234.5])
-    (['0.085', ''], ['99.6', '-'], ['1,234'])
-    """
-    largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0)
-    decimals = 3 if largest < 10 else 1 if largest < 1000 else 0
-    return ["" if x is None else f"{x:,.{decimals}f}" if math.isfinite(x) else "-" for x in values]
-
-
-def verdict(by_epoch: pd.DataFrame) -> str:
-    """Return one sentence that answers whether the loop narrows the feed.
-
-    by_epoch: a row an epoch, a column a metric. The first trained model is compared with the last, in epochs that are
-    not cut short: figures depend on the number of impressions. A change below 5 % counts as none.
-    """
-    question = "Does the loop narrow the feed?"
-    trained = by_epoch[by_epoch["depth"].notna() & (by_epoch["impressions"] > 0)]
-    if trained.empty:
-        return f"{question} There is no loop here: no model was trained on clicks and put to work before the end."
-    full = trained[trained["impressions"] >= 0.8 * trained["impressions"].median()]
-    if len(full) < 2:
-        return f"{question} It cannot be told from one trained model; let the run last for more retrainings."
-    first, last = full.iloc[0], full.iloc[-1]
-    sign = {metric: _direction(first[metric], last[metric]) for metric in JUDGED}
-    fell, rose = -1 in sign.values(), 1 in sign.values()
-    answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
-    told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
-    end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
-    between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
-    return f"{question} {answer}: {between} {told}."
-
-
-def _direction(first: float, last: float) -> int:
-    """Return -1, 0 or 1: whether a metric fell, stayed or rose.
-
-    >>> _direction(1.0, 0.9), _direction(1.0, 0.96), _direction(0.0, 0.5), _direction(math.nan, 1.0)
-    (-1, 0, 1, 0)
-    """
-    change = last - first
-    return 0 if not abs(change) > MOVED * abs(first) else 1 if change > 0 else -1
-
-
-def _change(metric: str, first: float, last: float, sign: int) -> str:
-    verb = {-1: "fell", 0: "hardly moved", 1: "rose"}[sign]
-    before, after = (f"{first:.1%}", f"{last:.1%}") if metric.startswith("coverage") else _numbers([first, last])
-    return f"{JUDGED[metric]} {verb} from {before} to {after}"
-
-
-# ------------------------------------------------------------------------------------------------ what is to be expected
-LIBRARIES = 265_000_000  # bytes that Python and the libraries take before there is any world
-PARQUET = 16  # bytes of a row on disk, compressed
-SPEED = 1_000_000  # impressions served in a second by one core of an ordinary computer
-
-
-def _facts(scenario: Scenario) -> dict[str, Any]:
-    """Return what follows from a scenario, from drawing its people and items; nothing is simulated."""
-    from recsim.randomness import Randomness
-
-    _provided(scenario)
-    drawn = Randomness(scenario.world_seed)
-    users, items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
-    timeline = _timeline(scenario)
-    sizes = {"users": len(users), "items": len(items), "topics": users.interests.shape[1]}
-    visits = _visits(scenario, users)
-    bytes_ = {"memory_at_most": _memory(scenario, sizes, visits), "disk_at_most": _disk(scenario, sizes, visits)}
-    seconds = visits["impressions_at_most"] / SPEED
-    facts = {"name": scenario.name, "about": scenario.about, "timeline": timeline, "sizes": sizes, "expected": visits}
-    return facts | {"bytes": bytes_, "serving_seconds": round(seconds, 1), "odd": _odd(scenario, sizes, visits)}
-
-
-def _timeline(scenario: Scenario) -> dict[str, Any]:
-    """Return how often the model is cut and deployed before the run ends, and the days of the first and last epoch."""
-    from recsim.scenario import DAY
-
-    every, latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
-    end = round(scenario.days * DAY)
-    cuts, deployments = (end - 1) // every, max(0, (end - 1 - latency) // every)
-    began = deployments * every + latency if deployments else 0
-    return {
-        "days": scenario.days, "epochs": deployments + 1, "cuts": cuts, "deployments": deployments,
-        "every_days": scenario.retrain.every, "latency_days": scenario.retrain.latency,
-        "first_epoch_days": min(end, every + latency) / DAY, "last_epoch_days": (end - began) / DAY,
-    }  # fmt: skip
-
-
-def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
-    """Return expected visits, with and without the feed, and what they can leave behind at most."""
-    from recsim.randomness import Randomness
-
-    rates = scenario.visits.rates(Randomness(1), users)
-    organic = sum(days * float((rates * (users.curiosity + lift).clip(max=1)).sum()) for days, lift in _lifts(scenario))
-    visits = float(rates.sum()) * scenario.days
-    clicks = min(scenario.slate, getattr(scenario.choice, "clicks", scenario.slate))
-    if scenario.choice.kind == "AlwaysClick":
-        clicks = 1
-    return {
-        "visits": round(visits), "organic_visits": round(organic), "feed_visits": round(visits - organic),
-        "impressions_at_most": round((visits - organic) * scenario.slate),
-        "clicks_at_most": round((visits - organic) * clicks + organic),
-    }  # fmt: skip
-
-
-def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
-    """Yield the stretches of a run in days, and the lift of organic visits that signals give in each."""
-    import numpy as np
-
-    turns = {0.0, scenario.days} | {day for stream in scenario.signals for day in (stream.from_day, stream.to_day)}
-    for begin, end in pairwise(sorted(day for day in turns if day <= scenario.days)):
-        middle = np.array([round((begin + end) / 2 * 86_400)])
-        yield end - begin, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
-
-
-def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
-    """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
-    topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
-    people = sizes["users"] * (24 * topics + 8 * scenario.slate + 16 * factors + 150)
-    catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
-    shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
-    return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown
-
-
-def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
-    """Return how many bytes the run folder takes at most: rows, counts of items by epoch, a checkpoint, the figure."""
-    from recsim.training import intervals
-
-    factors = 4 * int(getattr(scenario.recommender, "factors", 0))
-    counts: int = 150 * (intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
-    checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
-    shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
-    return PARQUET * (visits["clicks_at_most"] + shown) + checkpoint + 1_000_000
-
-
-def _odd(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> list[str]:
-    """Return what is allowed, but seldom meant, a line each."""
-    return [*_odd_timetable(scenario), *_odd_catalogue(scenario, sizes, visits), *_odd_strategies(scenario, sizes)]
-
-
-def _odd_timetable(scenario: Scenario) -> Iterator[str]:
-    every, days, timeline = scenario.retrain.every, scenario.days, _timeline(scenario)
-    if not timeline["deployments"]:
-        yield f"retrain.every: {every:g} days in a run of {days:g}: no model is ever deployed, start serves all of it"
-    elif timeline["last_epoch_days"] < 0.8 * every:
-        short = timeline["last_epoch_days"]
-        yield f"days: the last epoch has {short:.3g} days instead of {every:g}; its figures have less volume"
-    if not scenario.retrain.latency:
-        yield "retrain.latency: 0: a model serves in the very second in which its training data end"
-    for place, rule in enumerate(scenario.training):
-        if (rule.intervals() or 0) > timeline["cuts"] > 0:
-            yield f"training.{place}: a window of {rule.intervals()} in a run of {timeline['cuts']} cuts drops no row"
-    for place, stream in enumerate(scenario.signals):
-        if stream.from_day >= min(days, stream.to_day):
-            yield f"signals.{place}: from day {stream.from_day:g} to {stream.to_day:g} in {days:g} days: never on"
-    if scenario.readings_every >= days:
-        yield f"readings_every: {scenario.readings_every:g} days in a run of {days:g}: there is no reading"
-
-
-def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> Iterator[str]:
-    if scenario.slate >= sizes["items"]:
-        yield f"slate: {scenario.slate} positions hold all {sizes['items']} items: there is nothing to choose"
-    if (scenario.consumption, scenario.consumed) == ("again", "leave"):
-        yield 'consumption, consumed: "again" and "leave": the feed hides what people would consume again'
-    if (scenario.consumption, scenario.consumed) == ("once", "stay"):
-        yield 'consumption, consumed: "once" and "stay": the feed shows what people cannot consume again'
-    had = visits["clicks_at_most"] / sizes["users"]
-    if scenario.consumption == "once" and had > 0.2 * sizes["items"]:
-        share = f"up to {had:.0f} of {sizes['items']} items a user"
-        yield f'consumption: "once", {share}: what people like runs out, and clicks fall for that alone'
-    if not visits["feed_visits"]:
-        yield "curiosity: all visits are organic: nobody sees the feed"
-
-
-def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
-    recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
-    factors = getattr(recommender, "factors", 0)
-    if recommender.kind in ("BPR", "LogisticMF"):
-        yield f"recommender: {recommender.kind} trains in one thread whatever --threads says, to be reproducible"
-    if recommender.kind in ("Random", "Shares", "Oracle"):
-        yield f"recommender: {recommender.kind} does not learn from clicks: there is no loop"
-    if factors > fewest:
-        yield f"recommender.factors: {factors} is more than there are users or items ({fewest})"
 
 
 def _show_facts(facts: Mapping[str, Any]) -> None:

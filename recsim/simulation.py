@@ -15,12 +15,14 @@ from threadpoolctl import threadpool_limits
 from recsim import behaviour, training
 from recsim.archive import History
 from recsim.behaviour import People
+from recsim.catalog import Items
 from recsim.consumption import Consumed
 from recsim.counting import Counters
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns, EventLog
 from recsim.lottery import Lottery
 from recsim.metrics import measure
+from recsim.population import Users
 from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
 from recsim.scenario import DAY, Scenario
@@ -63,7 +65,7 @@ class World:
         self.randomness = Randomness(self.seed)
         drawn = Randomness(scenario.world_seed)
         self.users, self.items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
-        _check(self)
+        check(scenario, self.users, self.items)
         self.demand = Lottery(self.items.demand_by_topic())
         self.consumed = Consumed(len(self.users))
         self.shortlists = Shortlists(len(self.users), scenario.slate)
@@ -371,11 +373,11 @@ def _whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def _check(world: World) -> None:
-    """Raise where people, catalogue and settings do not fit each other."""
-    people, catalog = world.users.interests.shape[1], world.items.topics.shape[1]
+def check(scenario: Scenario, users: Users, items: Items) -> None:
+    """Raise RecsimError where people, catalogue and settings do not fit each other."""
+    people, catalog = users.interests.shape[1], items.topics.shape[1]
     if people != catalog:
         raise RecsimError(
             f"population.topics: people have {people} topics and items {catalog}; give both the same number"
         )
-    world.scenario.choice.check(world.scenario.slate, len(world.users), len(world.items))
+    scenario.choice.check(scenario.slate, len(users), len(items))

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import recsim as rs
-from recsim import cli
+from recsim import cli, expectation, verdict
 from recsim.metrics import METRICS
 
 SMALL = """
@@ -165,7 +165,7 @@ def test_any_width_will_do(small: str, monkeypatch: pytest.MonkeyPatch, columns:
 def epochs(**metrics: list[float]) -> pd.DataFrame:
     """Return metrics by epoch that do not move but for those given; epoch 0 is that of the start."""
     length = len(next(iter(metrics.values())))
-    still = {metric: np.ones(length) for metric in ["impressions", *cli.JUDGED]}
+    still = {metric: np.ones(length) for metric in ["impressions", *verdict.JUDGED]}
     return pd.DataFrame(still | {"depth": [np.nan, *range(1, length)]} | metrics)
 
 
@@ -183,7 +183,7 @@ def epochs(**metrics: list[float]) -> pd.DataFrame:
 )
 def test_the_answer_follows_from_the_figures(metrics: dict[str, list[float]], answer: str) -> None:
     """What fell and what rose decides, from the first trained model to the last in an epoch that is not cut short."""
-    said = cli.verdict(epochs(**metrics))
+    said = verdict.verdict(epochs(**metrics))
     assert said.startswith(f"Does the loop narrow the feed? {answer}")
     assert len(re.findall(r"\.(\s|$)", said)) == 1
 
@@ -215,7 +215,7 @@ def test_the_timeline_is_that_of_the_run(small: str, days: int, latency: int) ->
     settings = {"days": str(days), "retrain.latency": str(latency)}
     scenario = rs.Scenario.load(small).with_settings(settings)
     world = rs.World.draw(scenario).advance(days)
-    told = cli._timeline(scenario)
+    told = expectation._timeline(scenario)
     assert (told["epochs"], told["cuts"]) == (world.epoch + 1, world.cuts)
     began = max((day for day, *_ in world.history), default=0.0)
     assert told["last_epoch_days"] == pytest.approx(days - began)

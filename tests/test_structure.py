@@ -14,7 +14,7 @@ import recsim
 HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
-    {"plot"},
+    {"plot", "verdict", "expectation"},
     {"running"},
     {"simulation"},
     {"archive"},

@@ -1,0 +1,137 @@
+"""What is to be expected of a scenario before it runs: its timeline, sizes, rows, memory, and odd settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from recsim import training
+from recsim.behaviour import DAY
+from recsim.randomness import Randomness
+from recsim.scenario import Scenario
+from recsim.simulation import check
+
+LIBRARIES = 265_000_000  # bytes that Python and the libraries take before there is any world
+PARQUET = 16  # bytes of a row on disk, compressed
+SPEED = 1_000_000  # impressions served in a second by one core of an ordinary computer
+
+
+def expect(scenario: Scenario) -> dict[str, Any]:
+    """Return what follows from a scenario, from drawing its people and items; nothing is simulated."""
+    drawn = Randomness(scenario.world_seed)
+    users, items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
+    check(scenario, users, items)
+    timeline = _timeline(scenario)
+    sizes = {"users": len(users), "items": len(items), "topics": users.interests.shape[1]}
+    visits = _visits(scenario, users)
+    bytes_ = {"memory_at_most": _memory(scenario, sizes, visits), "disk_at_most": _disk(scenario, sizes, visits)}
+    seconds = visits["impressions_at_most"] / SPEED
+    facts = {"name": scenario.name, "about": scenario.about, "timeline": timeline, "sizes": sizes, "expected": visits}
+    return facts | {"bytes": bytes_, "serving_seconds": round(seconds, 1), "odd": _odd(scenario, sizes, visits)}
+
+
+def _timeline(scenario: Scenario) -> dict[str, Any]:
+    """Return how often the model is cut and deployed before the run ends, and the days of the first and last epoch."""
+    every, latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
+    end = round(scenario.days * DAY)
+    cuts, deployments = (end - 1) // every, max(0, (end - 1 - latency) // every)
+    began = deployments * every + latency if deployments else 0
+    return {
+        "days": scenario.days, "epochs": deployments + 1, "cuts": cuts, "deployments": deployments,
+        "every_days": scenario.retrain.every, "latency_days": scenario.retrain.latency,
+        "first_epoch_days": min(end, every + latency) / DAY, "last_epoch_days": (end - began) / DAY,
+    }  # fmt: skip
+
+
+def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
+    """Return expected visits, with and without the feed, and what they can leave behind at most."""
+    rates = scenario.visits.rates(Randomness(1), users)
+    organic = sum(days * float((rates * (users.curiosity + lift).clip(max=1)).sum()) for days, lift in _lifts(scenario))
+    visits = float(rates.sum()) * scenario.days
+    clicks = min(scenario.slate, getattr(scenario.choice, "clicks", scenario.slate))
+    if scenario.choice.kind == "AlwaysClick":
+        clicks = 1
+    return {
+        "visits": round(visits), "organic_visits": round(organic), "feed_visits": round(visits - organic),
+        "impressions_at_most": round((visits - organic) * scenario.slate),
+        "clicks_at_most": round((visits - organic) * clicks + organic),
+    }  # fmt: skip
+
+
+def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
+    """Yield the stretches of a run in days, and the lift of organic visits that signals give in each."""
+    import numpy as np
+
+    turns = {0.0, scenario.days} | {day for stream in scenario.signals for day in (stream.from_day, stream.to_day)}
+    for begin, end in pairwise(sorted(day for day in turns if day <= scenario.days)):
+        middle = np.array([round((begin + end) / 2 * 86_400)])
+        yield end - begin, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
+
+
+def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
+    """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
+    topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
+    people = sizes["users"] * (24 * topics + 8 * scenario.slate + 16 * factors + 150)
+    catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
+    shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
+    return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown
+
+
+def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
+    """Return how many bytes the run folder takes at most: rows, counts of items by epoch, a checkpoint, the figure."""
+    factors = 4 * int(getattr(scenario.recommender, "factors", 0))
+    counts: int = 150 * (training.intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
+    checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
+    shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
+    return PARQUET * (visits["clicks_at_most"] + shown) + checkpoint + 1_000_000
+
+
+def _odd(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> list[str]:
+    """Return what is allowed, but seldom meant, a line each."""
+    return [*_odd_timetable(scenario), *_odd_catalogue(scenario, sizes, visits), *_odd_strategies(scenario, sizes)]
+
+
+def _odd_timetable(scenario: Scenario) -> Iterator[str]:
+    every, days, timeline = scenario.retrain.every, scenario.days, _timeline(scenario)
+    if not timeline["deployments"]:
+        yield f"retrain.every: {every:g} days in a run of {days:g}: no model is ever deployed, start serves all of it"
+    elif timeline["last_epoch_days"] < 0.8 * every:
+        short = timeline["last_epoch_days"]
+        yield f"days: the last epoch has {short:.3g} days instead of {every:g}; its figures have less volume"
+    if not scenario.retrain.latency:
+        yield "retrain.latency: 0: a model serves in the very second in which its training data end"
+    for place, rule in enumerate(scenario.training):
+        if (rule.intervals() or 0) > timeline["cuts"] > 0:
+            yield f"training.{place}: a window of {rule.intervals()} in a run of {timeline['cuts']} cuts drops no row"
+    for place, stream in enumerate(scenario.signals):
+        if stream.from_day >= min(days, stream.to_day):
+            yield f"signals.{place}: from day {stream.from_day:g} to {stream.to_day:g} in {days:g} days: never on"
+    if scenario.readings_every >= days:
+        yield f"readings_every: {scenario.readings_every:g} days in a run of {days:g}: there is no reading"
+
+
+def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> Iterator[str]:
+    if scenario.slate >= sizes["items"]:
+        yield f"slate: {scenario.slate} positions hold all {sizes['items']} items: there is nothing to choose"
+    if (scenario.consumption, scenario.consumed) == ("again", "leave"):
+        yield 'consumption, consumed: "again" and "leave": the feed hides what people would consume again'
+    if (scenario.consumption, scenario.consumed) == ("once", "stay"):
+        yield 'consumption, consumed: "once" and "stay": the feed shows what people cannot consume again'
+    had = visits["clicks_at_most"] / sizes["users"]
+    if scenario.consumption == "once" and had > 0.2 * sizes["items"]:
+        share = f"up to {had:.0f} of {sizes['items']} items a user"
+        yield f'consumption: "once", {share}: what people like runs out, and clicks fall for that alone'
+    if not visits["feed_visits"]:
+        yield "curiosity: all visits are organic: nobody sees the feed"
+
+
+def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
+    recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
+    factors = getattr(recommender, "factors", 0)
+    if recommender.kind in ("BPR", "LogisticMF"):
+        yield f"recommender: {recommender.kind} trains in one thread whatever --threads says, to be reproducible"
+    if recommender.kind in ("Random", "Shares", "Oracle"):
+        yield f"recommender: {recommender.kind} does not learn from clicks: there is no loop"
+    if factors > fewest:
+        yield f"recommender.factors: {factors} is more than there are users or items ({fewest})"

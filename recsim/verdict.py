@@ -1,0 +1,69 @@
+"""Does the loop narrow the feed? A plain sentence, worked out from a run's figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+JUDGED = {
+    "coverage_model": "the share of the catalogue that the model shows",
+    "effective_items_model": "the effective number of items",
+    "feed_topics": "that of topics in a user's feed",
+}
+"""The metrics by which a run is judged; each falls when a feed narrows."""
+
+MOVED = 0.05  # change, relative to the first model's figure, below which a metric is said to have stayed
+
+
+def numbers(values: Sequence[float | None]) -> list[str]:
+    """Return numbers with as many decimals as suit the largest of them; '-' for what was not measured.
+
+    >>> numbers([0.08512, None]), numbers([99.64, float("nan")]), numbers([1234.5])
+    (['0.085', ''], ['99.6', '-'], ['1,234'])
+    """
+    largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0)
+    decimals = 3 if largest < 10 else 1 if largest < 1000 else 0
+    return ["" if x is None else f"{x:,.{decimals}f}" if math.isfinite(x) else "-" for x in values]
+
+
+def verdict(by_epoch: pd.DataFrame) -> str:
+    """Return one sentence that answers whether the loop narrows the feed.
+
+    by_epoch: a row an epoch, a column a metric. The first trained model is compared with the last, in epochs that are
+    not cut short: figures depend on the number of impressions. A change below 5 % counts as none.
+    """
+    question = "Does the loop narrow the feed?"
+    trained = by_epoch[by_epoch["depth"].notna() & (by_epoch["impressions"] > 0)]
+    if trained.empty:
+        return f"{question} There is no loop here: no model was trained on clicks and put to work before the end."
+    full = trained[trained["impressions"] >= 0.8 * trained["impressions"].median()]
+    if len(full) < 2:
+        return f"{question} It cannot be told from one trained model; let the run last for more retrainings."
+    first, last = full.iloc[0], full.iloc[-1]
+    sign = {metric: _direction(first[metric], last[metric]) for metric in JUDGED}
+    fell, rose = -1 in sign.values(), 1 in sign.values()
+    answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
+    told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
+    end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
+    between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
+    return f"{question} {answer}: {between} {told}."
+
+
+def _direction(first: float, last: float) -> int:
+    """Return -1, 0 or 1: whether a metric fell, stayed or rose.
+
+    >>> _direction(1.0, 0.9), _direction(1.0, 0.96), _direction(0.0, 0.5), _direction(math.nan, 1.0)
+    (-1, 0, 1, 0)
+    """
+    change = last - first
+    return 0 if not abs(change) > MOVED * abs(first) else 1 if change > 0 else -1
+
+
+def _change(metric: str, first: float, last: float, sign: int) -> str:
+    verb = {-1: "fell", 0: "hardly moved", 1: "rose"}[sign]
+    before, after = (f"{first:.1%}", f"{last:.1%}") if metric.startswith("coverage") else numbers([first, last])
+    return f"{JUDGED[metric]} {verb} from {before} to {after}"
