@@ -21,8 +21,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsim.catalog import Catalog, Items
-from recsim.datasets import KNOWN, Ints, Log, appearing, cache, fetch, read_log
+from recsim.datasets import KNOWN, Ints, Log, cache, fetch, read_log
 from recsim.errors import RecsimError, nearest
+from recsim.files import appearing
 from recsim.metrics import gini
 from recsim.population import Population, Users
 from recsim.progress import Progress

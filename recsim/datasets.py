@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO, StringIO, TextIOWrapper
@@ -22,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.errors import RecsimError, nearest
-from recsim.files import faults
+from recsim.files import appearing
 
-__all__ = ["KNOWN", "Known", "Log", "appearing", "cache", "fetch", "read_log"]
+__all__ = ["KNOWN", "Known", "Log", "cache", "fetch", "read_log"]
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -337,29 +335,6 @@ def cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "recsim"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recsim"
-
-
-@contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """Give a folder to write in beside *folder*, which appears under its name when whole, or not at all.
-
-    When another process was faster, its folder stands and ours is dropped. Raises RecsimError when the place cannot be
-    written.
-    """
-    with faults(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield beside
-        beside.chmod(0o755)  # mkdtemp makes folders that nobody else may read
-        with faults(folder):
-            try:
-                beside.rename(folder)
-            except OSError:
-                if not folder.is_dir():
-                    raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def fetch(name: str, source: str | Path | None = None) -> Path:

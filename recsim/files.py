@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +47,26 @@ def absent(path: Path, mend: str) -> None:
     with faults(path):
         if path.exists() or path.is_symlink():
             raise RecsimError(f"{path}: exists already; {mend}")
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Give a folder to write in beside *folder*, which appears under its name when whole, or not at all.
+
+    When another process was faster, its folder stands and ours is dropped. Raises RecsimError when the place cannot be
+    written.
+    """
+    with faults(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield beside
+        beside.chmod(0o755)  # mkdtemp makes folders that nobody else may read
+        with faults(folder):
+            try:
+                beside.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.errors import RecsimError
+from recsim.files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,11 +195,5 @@ def _save(figure: Figure, path: Path) -> None:
     valid = figure.canvas.get_supported_filetypes()
     if kind not in valid:
         raise RecsimError(f"{path}: matplotlib writes no '{kind}'; valid are {', '.join(sorted(valid))}")
-    drawing = BytesIO()
-    figure.savefig(drawing, format=kind, dpi=200)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(drawing.getvalue())
-        os.replace(beside, path)  # noqa: PTH105, in one step, also over an older figure
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(path) as part:
+        figure.savefig(part, format=kind, dpi=200)

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from recsim import datasets
-from recsim.datasets import Log, appearing, cache, fetch, read_log
+from recsim.datasets import Log, cache, fetch, read_log
 from recsim.errors import RecsimError
+from recsim.files import appearing
 
 GOOD = "user,item,time,stars\nann,x,30,5\nbob,y,10,2\nann,y,20,4\nbob,x,20,3\n"
 

@@ -106,7 +106,7 @@ def test_a_figure_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         raise OSError("no space left")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(RecsimError, match="no space left"):
         narrowing(history(2), path)
     assert path.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [path]
