@@ -128,7 +128,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         kinds: dict[str, Any] = {
-            "seed": int, "status": str, "digest": str, "seconds": (int, float), "scenario_hash": str,
+            "seed": int, "status": str, "digest": str, "seconds": (int, float), "scenario_hash": str, "versions": dict,
         }  # fmt: skip
         if not all(isinstance(manifest[key], kind) for key, kind in kinds.items()):
             raise TypeError
@@ -175,6 +175,13 @@ class Archive:
             raise RecsimError(f"{folder}: holds a run of another scenario; resume it without naming a scenario")
         if seed is not None and seed != manifest["seed"]:
             raise RecsimError(f"{folder}: holds a run of seed {manifest['seed']}; resume it without naming a seed")
+        now = _versions()
+        for package, used in manifest["versions"].items():
+            if used != now.get(package):
+                raise RecsimError(
+                    f"{folder}: was begun with {package} {used}, here is {now.get(package)}; "
+                    "resume it with that version, or start anew"
+                )
         with faults(folder):
             for part in folder.rglob(f".*{PART}"):
                 part.unlink()
@@ -227,7 +234,7 @@ class Archive:
         found = sorted((self.folder / "checkpoint").glob("epoch=*.npz"), key=_number)
         if not found:
             return None
-        state = _load(found[-1], "epoch", "digest")
+        state = _load(found[-1], "epoch", "digest", "drawn")
         epoch = int(state["epoch"])
         for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz"):
             for path in self.folder.glob(pattern):

@@ -546,7 +546,7 @@ class CalibratedUsers(Population):
 
 
 class CalibratedItems(Catalog):
-    """Items fitted to a real log, all released at second 0."""
+    """Items fitted to a real log."""
 
     world: str = Field("movielens-100k", description="a world folder, or the name of a known data set")
 
@@ -557,6 +557,5 @@ class CalibratedItems(Catalog):
             address=np.arange(len(fitted.appeal), dtype=np.uint32),
             topics=fitted.topics,
             appeal=fitted.appeal,
-            released=np.zeros(len(fitted.appeal), np.int64),
             names=fitted.item_names,
         )

@@ -1,4 +1,4 @@
-"""Items: what they are about, how appealing they are, and when they appear."""
+"""Items: what they are about, and how appealing they are."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from scipy.special import gammaincinv, ndtri
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 
-STREAM = 24  # an item's or user's address is stream << 24 + serial within the stream; stream 0 is there at day 0
-
 
 @dataclass
 class Items:
-    """All items released so far, in running order.
+    """All items, in running order; all are out from second 0 on.
 
     address: (items,) uint32, where an item's random numbers live. topics: (items, topics), positive, rows sum to 1: what
-    the item is about (phi). appeal: (items,) positive (a). released: (items,) int64, second of release.
+    the item is about (phi). appeal: (items,) positive (a).
     names: (items,) str, as in the log that the items come from, or empty.
     """
 
     address: npt.NDArray[np.uint32]
     topics: Floats
     appeal: Floats
-    released: npt.NDArray[np.int64]
     names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -83,7 +80,7 @@ class SyntheticItems(Catalog):
     appeal_spread: float = Field(1.0, ge=0, le=10, description="standard deviation of log appeal; 0: all alike")
 
     def draw(self, randomness: Randomness) -> Items:
-        """Return the items, all released at second 0."""
+        """Return the items."""
         address = np.arange(self.items, dtype=np.uint32)
         alpha = self.focus * topic_shares(self.topics, self.mainstream, self.mainstream_share)
         normal = ndtri(randomness.uniform("items.appeal", address))
@@ -91,5 +88,4 @@ class SyntheticItems(Catalog):
             address=address,
             topics=dirichlet(randomness, "items.topics", address, np.maximum(alpha, 1e-6)),
             appeal=np.exp(self.appeal_spread * normal),
-            released=np.zeros(self.items, np.int64),
         )

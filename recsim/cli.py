@@ -110,7 +110,7 @@ def calibrate(
     time: Annotated[str | None, typer.Option(help="Column with the time in seconds.")] = None,
     rating: Annotated[str | None, typer.Option(help="Column with a rating.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Leave out rows that are rated below this.")] = None,
-    topics: Annotated[int | None, typer.Option(min=1, help="Number of topics.", show_default="10")] = None,
+    topics: Annotated[int | None, typer.Option(min=1, help="Number of topics.", show_default="recsim.calibration.TOPICS")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the fit.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -275,7 +275,7 @@ def _report(done: Run, figure: Path, data: str) -> None:
     by_epoch = _by_epoch(done)
     _show(_metrics_table(by_epoch, narrow=_console().width < 72))
     _show("floor: what a uniform feed of the last epoch's volume would have")
-    for text in filter(None, (verdict(by_epoch), data)):
+    for text in filter(None, (verdict(by_epoch, done.scenario.recommender.learns), data)):
         _show(f"\n{text}")
     _print(f"\nfigure  {figure}\nrun     {done.folder}")
 
@@ -480,6 +480,8 @@ def _stop(*_: object) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave: 0 done, 2 the user's mistake, 130 interrupted; our own faults are raised."""
+    for stream in (sys.stdout, sys.stderr):  # a name that the console's encoding lacks must not end a run
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     before = _on_terminate(_stop)
     try:
         sys.exit(_outcome(lambda: _run_command(arguments)))

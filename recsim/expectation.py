@@ -129,9 +129,9 @@ def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping
 def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
     recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
     factors = getattr(recommender, "factors", 0)
-    if recommender.kind in ("BPR", "LogisticMF"):
+    if recommender.in_one_thread:
         yield f"recommender: {recommender.kind} trains in one thread whatever --threads says, to be reproducible"
-    if recommender.kind in ("Random", "Shares", "Oracle"):
+    if not recommender.learns:
         yield f"recommender: {recommender.kind} does not learn from clicks: there is no loop"
     if factors > fewest:
         yield f"recommender.factors: {factors} is more than there are users or items ({fewest})"

@@ -59,14 +59,13 @@ def appearing(folder: Path) -> Iterator[Path]:
     with faults(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield beside
-        beside.chmod(0o755)  # mkdtemp makes folders that nobody else may read
-        with faults(folder):
+        try:
+            yield beside
+            beside.chmod(0o755)  # mkdtemp makes folders that nobody else may read
             try:
                 beside.rename(folder)
             except OSError:
                 if not folder.is_dir():
                     raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)

@@ -12,7 +12,6 @@ item.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
@@ -117,7 +116,7 @@ class _Scored(Model):
     """Ranks by exact scores of a block of users against all items, the columns in the order that breaks ties."""
 
     def scores(self, user: np.ndarray) -> Floats:
-        """Return (n, items): whole numbers below 2**53, and `_cold` for what has no score; columns by `_order`."""
+        """Return (n, items): whole numbers below 2**53, and `_COLD` for what has no score; columns by `_order`."""
         raise NotImplementedError
 
     @cached_property
@@ -265,49 +264,61 @@ class Recommender(Recipe):
     """Whether the truth is handed to it, on purpose."""
     model: ClassVar[type[Model]] = Model
 
-    def fit(
-        self,
-        rows: Rows,
-        counts: Counts,
-        items: Items,
-        randomness: Randomness,
-        previous: Model | None,
-        setting: Fitting,
-    ) -> Model:
-        """Return the model that the rows teach. *previous* is the model before it, for those that start warm."""
+    learns: ClassVar[bool] = True
+    """Whether the rows teach it anything: without that there is no loop."""
+    in_one_thread: ClassVar[bool] = False
+    """Whether it trains in one thread, however many there are, so that the same rows give the same model."""
+
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
+        """Return the model that the rows teach.
+
+        Raises RecsimError where the settings do not suit the rows.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """What every fit is told: the number of the new model, how many users there are, threads, and depth by item.
+    """What every fit is told beside the rows; nothing of what people want or items are.
 
-    truth: users and items as they are, for a trusted recommender only.
+    epoch: the number of the new model. users: how many there are. address: (items,), where items' random numbers live.
+    counts: of the intervals that the training window covers. depth: (items,), of rows that the model will cause, in
+    generations. previous: the model before, for those that start warm. threads: how many may work. truth: people and
+    items as they are, for a trusted recommender only.
     """
 
     epoch: int
     users: int
-    threads: int
+    address: npt.NDArray[np.uint32]
+    counts: Counts
     depth: Floats
+    randomness: Randomness
+    previous: Model | None = None
+    threads: int = 1
     truth: tuple[Users, Items] | None = None
+
+    @property
+    def items(self) -> int:
+        """How many items there are."""
+        return len(self.address)
 
 
 class Random(Recommender):
     """Rank items at random, afresh for every visit."""
 
+    learns = False
     model = Chances
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return equal chances for all items."""
-        return Chances(setting.epoch, np.ones(len(items)), setting.depth)
+        return Chances(setting.epoch, np.ones(setting.items), setting.depth)
 
 
 class Shares(Recommender):
     """Rank by a draw in proportion to given shares; items behind the end of the list have none."""
 
     shares: tuple[float, ...] = Field(description="one number an item, not negative")
+    learns = False
     model = Chances
 
     @field_validator("shares", mode="before")
@@ -322,14 +333,12 @@ class Shares(Recommender):
             raise ValueError("shares must not be negative, one must be positive, and their sum at most 1e300")
         return shares
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the given shares as chances."""
-        shares = np.zeros(len(items))
-        shares[: len(self.shares)] = self.shares[: len(items)]
+        shares = np.zeros(setting.items)
+        shares[: len(self.shares)] = self.shares[: setting.items]
         if not shares.any():
-            raise RecsimError(f"shares: are all 0 for the {len(items)} items there are; give one of them a share")
+            raise RecsimError(f"shares: are all 0 for the {setting.items} items there are; give one of them a share")
         return Chances(setting.epoch, shares, setting.depth)
 
 
@@ -344,13 +353,11 @@ class Popularity(Recommender):
     prior: float = Field(0.0, ge=0, description="added to each count")
     model = Order
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the items by score; the model's counts are the weights of the rows plus the prior."""
-        clicks = rows.per_item(len(items)) + self.prior
-        score = clicks if self.score == "count" else self._rate(counts)
-        tie = randomness.uniform("Popularity.tie", items.address, setting.epoch)
+        clicks = rows.per_item(setting.items) + self.prior
+        score = clicks if self.score == "count" else self._rate(setting.counts)
+        tie = setting.randomness.uniform("Popularity.tie", setting.address, setting.epoch)
         return Order(setting.epoch, clicks, setting.depth, np.lexsort((tie, -score)).astype(np.int32))
 
     def _rate(self, counts: Counts) -> Floats:
@@ -364,17 +371,16 @@ class Oracle(Recommender):
     """Rank by the true preference p_u: the upper bound, and the one recommender that is handed the truth."""
 
     trusted = True
+    learns = False
     model = Factors
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return theta and phi a / W as factors."""
         if setting.truth is None:
             raise ValueError("Oracle must be handed the truth")
         users, truth = setting.truth
         return Factors(
-            setting.epoch, rows.per_item(len(items)), setting.depth, users.interests.copy(),
+            setting.epoch, rows.per_item(setting.items), setting.depth, users.interests.copy(),
             np.ascontiguousarray(truth.demand_by_topic().T), np.ones(len(users), np.bool_), np.ones(len(truth), np.bool_),
         )  # fmt: skip
 
@@ -389,24 +395,22 @@ class ItemKNN(Recommender):
     similarity: Literal["cosine", "bm25"] = Field("cosine", description="how two items are compared")
     model = Neighbours
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the neighbours of every item and the rows of every user."""
         neighbours = _implicit("nearest_neighbours")
         from scipy.sparse import csr_matrix
 
-        matrix = _matrix(rows, setting.users, len(items))
-        similar = csr_matrix((len(items), len(items)), dtype=np.float64)
+        matrix = _matrix(rows, setting.users, setting.items)
+        similar = csr_matrix((setting.items, setting.items), dtype=np.float64)
         if matrix.nnz:
             cosine = self.similarity == "cosine"
             weigh = neighbours.normalize if cosine else partial(neighbours.bm25_weight, K1=1.2, B=0.75)
-            fitted = neighbours.ItemItemRecommender(K=min(self.neighbours, len(items)), num_threads=setting.threads)
+            fitted = neighbours.ItemItemRecommender(K=min(self.neighbours, setting.items), num_threads=setting.threads)
             fitted.fit(weigh(matrix.T).T.tocsr(), show_progress=False)
             similar = fitted.similarity.tocsr().astype(np.float64)
             similar.sort_indices()
         return Neighbours(
-            setting.epoch, rows.per_item(len(items)), setting.depth,
+            setting.epoch, rows.per_item(setting.items), setting.depth,
             matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float64),
             similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data,
         )  # fmt: skip
@@ -426,30 +430,29 @@ class _Implicit(Recommender):
     warm_iterations: int = Field(3, ge=1, description="passes of a fit that starts warm")
     model = Factors
 
-    def fit(
-        self, rows: Rows, counts: Counts, items: Items, randomness: Randomness, previous: Model | None, setting: Fitting
-    ) -> Model:
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the factors of users and items."""
-        matrix = _matrix(rows, setting.users, len(items))
-        known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=len(items)) > 0
-        width = self._width()
-        start = _start(randomness, setting, items, width)
+        matrix = _matrix(rows, setting.users, setting.items)
+        known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=setting.items) > 0
+        width, previous = self._width(), setting.previous
+        start = _start(setting, width)
         warm = self.warm and isinstance(previous, Factors) and bool(previous.known_users.any())
         if warm and isinstance(previous, Factors):
-            for ours, theirs, had in zip(start, (previous.users, previous.items), _known(previous), strict=True):
+            before = previous.known_users, previous.known_items
+            for ours, theirs, had in zip(start, (previous.users, previous.items), before, strict=True):
                 ours[np.flatnonzero(had)] = theirs[had]
         if matrix.nnz:
             with _one_blas_thread():
-                fitted = self._new(randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
+                fitted = self._new(setting.randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
                 if warm:
                     fitted.iterations = self.warm_iterations
                 if warm or self._own_start:
                     fitted.user_factors, fitted.item_factors = start
                 _fit_or_say(self.kind, fitted, matrix)
             start = np.asarray(fitted.user_factors), np.asarray(fitted.item_factors)
-        if start[0].shape != (setting.users, width) or start[1].shape != (len(items), width):
+        if start[0].shape != (setting.users, width) or start[1].shape != (setting.items, width):
             raise ValueError(f"{self.kind} returned factors of shapes {start[0].shape} and {start[1].shape}")
-        return Factors(setting.epoch, rows.per_item(len(items)), setting.depth, *start, *known)
+        return Factors(setting.epoch, rows.per_item(setting.items), setting.depth, *start, *known)
 
     _own_start: ClassVar[bool] = False
 
@@ -474,15 +477,11 @@ def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:
         )
 
 
-def _known(model: Factors) -> tuple[Bools, Bools]:
-    return model.known_users, model.known_items
-
-
-def _start(randomness: Randomness, setting: Fitting, items: Items, width: int) -> tuple[Floats, Floats]:
+def _start(setting: Fitting, width: int) -> tuple[Floats, Floats]:
     """Return small positive first factors, each at the address of its user or item and its column."""
     column = np.arange(width)
-    users = randomness.uniform("factors.user", np.arange(setting.users)[:, None], setting.epoch, column)
-    ours = randomness.uniform("factors.item", items.address[:, None], setting.epoch, column)
+    users = setting.randomness.uniform("factors.user", np.arange(setting.users)[:, None], setting.epoch, column)
+    ours = setting.randomness.uniform("factors.item", setting.address[:, None], setting.epoch, column)
     return (users * 0.01).astype(np.float32), (ours * 0.01).astype(np.float32)
 
 
@@ -505,6 +504,8 @@ class BPR(_Implicit):
     Its negatives are drawn from the log, so in proportion to popularity: it pushes popular items down by itself.
     """
 
+    in_one_thread = True
+
     learning_rate: float = Field(0.01, gt=0, description="step of the stochastic gradient")
     iterations: int = Field(100, ge=1, description="passes of a fit that starts cold")
     warm_iterations: int = Field(20, ge=1, description="passes of a fit that starts warm")
@@ -521,6 +522,8 @@ class BPR(_Implicit):
 
 class LogisticMF(_Implicit):
     """Logistic matrix factorisation (Johnson 2014), from implicit, always in one thread."""
+
+    in_one_thread = True
 
     learning_rate: float = Field(1.0, gt=0, description="step of the gradient")
     iterations: int = Field(30, ge=1, description="passes of a fit that starts cold")
@@ -569,8 +572,3 @@ def depth(rows: Rows, items: int) -> Floats:
     total = np.bincount(rows.item, weights=rows.weight * rows.depth, minlength=items)
     return 1 + np.divide(total, weight, out=np.zeros(items), where=weight > 0)
 
-
-__all__: Sequence[str] = [
-    "ALS", "BPR", "Factors", "Fitting", "ItemKNN", "LogisticMF", "Model", "Neighbours", "Oracle", "Popularity", "Random",
-    "Recommender", "Shares", "best", "depth", "exact_bits", "snap",
-]  # fmt: skip

@@ -85,6 +85,8 @@ def _again(
     world = World(archive.scenario, archive.seed, threads, tile)
     kept = archive.latest()
     if kept:
+        if bytes(kept[0]["drawn"]).decode() != world.drawn:
+            raise RecsimError(f"{out}: its people or items are not those it began with; bring them back, or start anew")
         restore(world, *kept)
     return world, archive
 
@@ -137,7 +139,7 @@ class Keeper:
         world = self.world
         self.archive.manifest(
             status, world.log.digest.hex(), self._seconds(), impressions_digest=world.impressions.digest.hex(),
-            rows=world.log.epoch_start, epochs=world.epoch + (status == "done"), day=world.now / DAY,
+            world=world.drawn, rows=world.log.epoch_start, epochs=world.epoch + (status == "done"), day=world.now / DAY,
             threads=world.threads, tile=world.tile,
         )  # fmt: skip
 
@@ -148,7 +150,7 @@ def state(world: World) -> dict[str, Any]:
     return {
         "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
         "impressions_digest": world.impressions.digest, "next_time": world.next_time, "ordinal": world.ordinal,
-        "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
+        "drawn": world.drawn.encode(), "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
         "provenance": np.array(counters.provenance),
     } | {f"model.{name}": value for name, value in world.model.arrays().items()}  # fmt: skip
 

@@ -15,14 +15,13 @@ DAY = 86_400
 
 
 class Signal(Recipe):
-    """A recipe for one stream of human signal, with a schedule and a price.
+    """A recipe for one stream of human signal, with a schedule.
 
     What a kind does not do it inherits: no lift of organic visits, and a slate left as it is.
     """
 
     from_day: float = Field(0.0, ge=0, description="day on which the signal starts")
     to_day: float = Field(float("inf"), ge=0, allow_inf_nan=True, description="day before which the signal ends")
-    price: float = Field(0.0, ge=0, description="price of one label, in the unit of the price of a click")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

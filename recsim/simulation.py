@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -113,6 +114,13 @@ class World:
         return env
 
     @property
+    def drawn(self) -> str:
+        """The SHA-256 of what people and items are, as hexadecimal text: a run can only go on in the world it began in."""
+        users, items = self.users, self.items
+        arrays = users.interests, users.activity, users.curiosity, users.niche, items.topics, items.appeal
+        return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
+
+    @property
     def now(self) -> int:
         """The second up to which visits have been served."""
         return self._now
@@ -187,9 +195,11 @@ class World:
         return Rows(columns["user"], columns["item"], weight, columns["origin"], columns["depth"], columns["epoch"])
 
     def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int) -> Model:
-        truth = (self.users, self.items) if recommender.trusted else None
-        setting = Fitting(epoch, len(self.users), self.threads, depth(rows, len(self.items)), truth)
-        return recommender.fit(rows, counts, self.items, self.randomness, self.trained, setting)
+        setting = Fitting(
+            epoch, len(self.users), self.items.address, counts, depth(rows, len(self.items)), self.randomness,
+            self.trained, self.threads, (self.users, self.items) if recommender.trusted else None,
+        )  # fmt: skip
+        return recommender.fit(rows, setting)
 
     def _start_model(self) -> Model:
         nothing = Rows(*(np.zeros(0, dtype) for dtype in ("i4", "i4", "f8", "i1", "f8", "i4")))
@@ -202,7 +212,6 @@ class World:
         if self.trained is not None:
             self.model = self.trained
         self.epoch += 1
-        self.epoch_began = self._now
         self.counters.new_epoch(self.provenance)
         self.shortlists.clear()
         self.on_deploy(self)

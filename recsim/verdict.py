@@ -30,27 +30,34 @@ def numbers(values: Sequence[float | None]) -> list[str]:
     return ["" if x is None else f"{x:,.{decimals}f}" if math.isfinite(x) else "-" for x in values]
 
 
-def verdict(by_epoch: pd.DataFrame) -> str:
+def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     """Return one sentence that answers whether the loop narrows the feed.
 
-    by_epoch: a row an epoch, a column a metric. The first trained model is compared with the last, in epochs that are
-    not cut short: figures depend on the number of impressions. A change below 5 % counts as none.
+    by_epoch: a row an epoch, a column a metric. learns: whether the recommender learns from clicks at all. The first
+    trained model is compared with the last, in epochs that are not cut short. Coverage and effective items depend on
+    the number of impressions: they are judged as shares of what a uniform feed of the same volume would have. A change
+    below 5 % counts as none.
     """
     question = "Does the loop narrow the feed?"
     trained = by_epoch[by_epoch["depth"].notna() & (by_epoch["impressions"] > 0)]
-    if trained.empty:
-        return f"{question} There is no loop here: no model was trained on clicks and put to work before the end."
+    if trained.empty or not learns:
+        return f"{question} There is no loop here: no model that learns from clicks was put to work before the end."
     full = trained[trained["impressions"] >= 0.8 * trained["impressions"].median()]
     if len(full) < 2:
         return f"{question} It cannot be told from one trained model; let the run last for more retrainings."
     first, last = full.iloc[0], full.iloc[-1]
-    sign = {metric: _direction(first[metric], last[metric]) for metric in JUDGED}
+    sign = {metric: _direction(_of_floor(first, metric), _of_floor(last, metric)) for metric in JUDGED}
     fell, rose = -1 in sign.values(), 1 in sign.values()
     answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
     told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
     end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
     between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
     return f"{question} {answer}: {between} {told}."
+
+
+def _of_floor(epoch: pd.Series, metric: str) -> float:
+    """Return a metric as a share of that of a uniform feed of the same volume; as it is where it has no such floor."""
+    return float(epoch[metric] / epoch.get(f"{metric}_floor", 1.0))
 
 
 def _direction(first: float, last: float) -> int:

@@ -147,7 +147,7 @@ def test_twenty_kills_change_nothing(small: rs.Scenario, tmp_path: Path) -> None
     A kill counts once the run has its folder; each run is killed again and again until it gets through.
     """
     chance, mark = random.Random(11), tmp_path / "mark"
-    slow = small.but(recommender=rs.ALS(factors=32, iterations=400), days=26.0, training=(rs.Window(last=3),))
+    slow = small.but(recommender=rs.ALS(factors=64, iterations=3000), days=26.0, training=(rs.Window(last=3),))
     path = tmp_path / "slow.toml"
     path.write_text(slow.toml(), encoding="utf-8")
     whole = rs.run(slow, seed=3, out=tmp_path / "whole", progress=False)
@@ -177,3 +177,19 @@ def test_twenty_kills_change_nothing(small: rs.Scenario, tmp_path: Path) -> None
         shutil.rmtree(out)
     print(f"{len(moments)} kills, {moments.count('training')} of them inside a training")
     assert moments.count("training") >= 3
+
+
+def test_a_run_does_not_go_on_among_other_people(small: rs.Scenario, tmp_path: Path) -> None:
+    """When the people of a scenario are drawn otherwise than at the start, resuming says so in one line."""
+
+    def stop(done: float, text: str) -> None:
+        if done > 0.6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rs.run(small, seed=3, out=tmp_path / "run", progress=stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsim.population.topic_shares", lambda topics, *_: np.full(topics, 1 / topics))
+        with pytest.raises(rs.RecsimError, match="not those it began with"):
+            rs.run(out=tmp_path / "run", resume=True, progress=False)
+    assert rs.run(out=tmp_path / "run", resume=True, progress=False).status == "done"

@@ -136,3 +136,32 @@ def test_scores_are_exact_in_any_order(factors: int) -> None:
     exact = [[sum(int(a) * int(b) for a, b in zip(u, i, strict=True)) for i in right] for u in left]
     assert ((left @ right.T).astype(object) == np.array(exact, object)).all()
     assert max(abs(value) for row in exact for value in row) <= 2**53
+
+
+def reachable(thing: object, seen: set[int]) -> list[type]:
+    """Return the types of all that can be reached from a thing through its fields."""
+    if id(thing) in seen or isinstance(thing, (np.ndarray, str, int, float, type(None))):
+        return []
+    seen.add(id(thing))
+    inside = thing if isinstance(thing, (tuple, list)) else vars(thing).values() if hasattr(thing, "__dict__") else ()
+    return [type(thing), *(kind for part in inside for kind in reachable(part, seen))]
+
+
+def test_the_feed_is_handed_nothing_of_the_truth(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From what a recommender and a policy are called with no way leads to users, items or the world."""
+    met: dict[str, set[type]] = {"fit": set(), "slate": set()}
+
+    def watched(owner: type, name: str) -> None:
+        plain = getattr(owner, name)
+
+        def method(self: object, *arguments: object) -> object:
+            met[name] |= set(reachable(arguments, set()))
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(owner, name, method)
+
+    watched(rs.Popularity, "fit")
+    watched(rs.EpsilonGreedy, "slate")
+    rs.run(small.but(recommender=rs.Popularity(), start=rs.Popularity(prior=1.0)), seed=1, progress=False)
+    assert met["fit"] and met["slate"]
+    assert not (met["fit"] | met["slate"]) & {rs.Users, rs.Items, rs.World}
