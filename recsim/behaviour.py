@@ -17,9 +17,7 @@ from recsim.lottery import ATTEMPTS, CELLS, Lottery, draw_rows
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Bools, Ints, Items32, Slate, Visits
-
-DAY = 86_400
+from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Slate, Visits
 
 
 # ---------------------------------------------------------------------------------------------------- when they come

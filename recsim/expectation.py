@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from recsim import training
-from recsim.behaviour import DAY
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.simulation import check
+from recsim.world import DAY
 
 LIBRARIES = 265_000_000  # bytes that Python and the libraries take before there is any world
 PARQUET = 16  # bytes of a row on disk, compressed
@@ -65,7 +65,7 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
 
     turns = {0.0, scenario.days} | {day for stream in scenario.signals for day in (stream.from_day, stream.to_day)}
     for begin, end in pairwise(sorted(day for day in turns if day <= scenario.days)):
-        middle = np.array([round((begin + end) / 2 * 86_400)])
+        middle = np.array([round((begin + end) / 2 * DAY)])
         yield end - begin, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
 
 

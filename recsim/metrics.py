@@ -16,13 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.errors import RecsimError
+from recsim.world import FEED, Origin
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-ORIGINS = 9  # rows of the tables in a Window: one for each origin code
-_MODEL, _ORGANIC = 0, 2
-_FEED = (0, 1, 3, 4, 6)  # MODEL, EXPLORE, FRIEND, EDITOR, PANEL: what a feed shows; the others reach people without it
 
 
 # ---------------------------------------------------------------------------------------------------- the catalogue
@@ -370,8 +368,8 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
     Raises RecsimError for arrays that do not fit each other, or hold what the metric does not accept.
     """
     _fit(window)
-    feed, model = window.impressions[_FEED, :].sum(axis=0), window.impressions[_MODEL]
-    clicks, feed_clicks = window.clicks.sum(axis=0), window.clicks[_FEED, :]
+    feed, model = window.impressions[FEED, :].sum(axis=0), window.impressions[Origin.MODEL]
+    clicks, feed_clicks = window.clicks.sum(axis=0), window.clicks[FEED, :]
     values = {
         **_catalogue(feed, clicks, model),
         "novelty": novelty(feed, window.clickers, window.active),
@@ -384,7 +382,7 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
         "depth": window.depth,
         "impressions": feed.sum(),
         "clicks": clicks.sum(),
-        "organic_share": _ratio(float(window.clicks[_ORGANIC].sum()), float(clicks.sum())),
+        "organic_share": _ratio(float(window.clicks[Origin.ORGANIC].sum()), float(clicks.sum())),
     }
     return [
         *(("all", metric, float(value)) for metric, value in values.items()),
@@ -452,8 +450,8 @@ def _fit(window: Window) -> None:
     """Say which array of a window has not the shape that the others ask for."""
     users, items = len(window.niche), len(window.clickers)
     shapes: dict[str, tuple[int, ...]] = {
-        "impressions": (ORIGINS, items),
-        "clicks": (ORIGINS, items),
+        "impressions": (len(Origin), items),
+        "clicks": (len(Origin), items),
         "clickers": (items,),
         "shown_topics": (users, *window.shown_topics.shape[1:]),
         "niche": (users,),

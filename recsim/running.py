@@ -16,8 +16,9 @@ from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.files import absent
 from recsim.progress import Progress
-from recsim.scenario import DAY, Scenario
+from recsim.scenario import Scenario
 from recsim.simulation import TILE, World
+from recsim.world import DAY
 
 
 def run(

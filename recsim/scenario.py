@@ -20,8 +20,7 @@ from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
 from recsim.recommenders import ALS, Random, Recommender
 from recsim.signals import Signal
 from recsim.training import Rule
-
-DAY = 86_400
+from recsim.world import DAY
 
 
 class Retrain(Recipe):

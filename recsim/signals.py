@@ -9,9 +9,7 @@ from pydantic import Field, model_validator
 
 from recsim.randomness import Floats
 from recsim.recipe import Recipe
-from recsim.world import Bools, Ints, Slate, Visits
-
-DAY = 86_400
+from recsim.world import DAY, Bools, Ints, Slate, Visits
 
 
 class Signal(Recipe):

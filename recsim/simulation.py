@@ -26,9 +26,9 @@ from recsim.metrics import measure
 from recsim.population import Users
 from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
-from recsim.scenario import DAY, Scenario
+from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
-from recsim.world import HUMAN, NOTHING, Clicks, Counts, Ints, Origin, Ranking, Rows, Slate, Visits
+from recsim.world import DAY, HUMAN, NOTHING, Clicks, Counts, Ints, Origin, Ranking, Rows, Slate, Visits
 
 TILE = 4096  # visits served at a time
 

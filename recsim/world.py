@@ -17,6 +17,7 @@ Ints = npt.NDArray[np.int64]
 Items32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
 
+DAY = 86_400  # seconds
 NOTHING = -1  # in place of an item: this position is empty
 
 
@@ -34,6 +35,7 @@ class Origin(IntEnum):
     SYNTHETIC = 8
 
 
+FEED = (Origin.MODEL, Origin.EXPLORE, Origin.FRIEND, Origin.EDITOR, Origin.PANEL)  # what a feed shows
 HUMAN = (Origin.ORGANIC, Origin.FRIEND, Origin.EDITOR, Origin.SURVEY, Origin.PANEL, Origin.ANCHOR)
 
 
