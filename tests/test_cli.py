@@ -140,7 +140,11 @@ def stopped(scenario: rs.Scenario, out: Path) -> None:
 def test_signals_end_a_run_with_130_and_how_to_go_on(small: str, number: int) -> None:
     """Ctrl-C and SIGTERM leave a folder that can be resumed, and one line that says how."""
     command = [sys.executable, "-m", "recsim", "run", small, "--set", "days=10000", "--out", "the run"]
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background inherits that it ignores Ctrl-C
+
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         while not list(Path("the run/checkpoint").glob("epoch=*.npz")):
             assert process.poll() is None
             time.sleep(0.05)
