@@ -24,6 +24,7 @@ from recsim.catalog import Catalog, Items
 from recsim.datasets import KNOWN, Ints, Log, cache, fetch, read_log
 from recsim.errors import RecsimError, nearest
 from recsim.files import appearing
+from recsim.lottery import CELLS
 from recsim.metrics import gini
 from recsim.population import Population, Users
 from recsim.progress import Progress
@@ -44,7 +45,6 @@ REFITS = 1  # times that struck-out repeats are worked out; a second moves the f
 ITERATIONS = 15, 30  # of variational Bayes before the last fit, and in it
 
 ASSUMED = "a rating log does not identify outside option, position bias or click rate; they are assumed"
-_CELLS = 4_000_000  # of a (users, items) block, at a time
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class _Crowd:
         """
         items = demand.shape[1]
         result = np.zeros(items, np.int64)
-        step = max(1, _CELLS // items)
+        step = max(1, CELLS // items)
         for start in range(0, len(self.who), step):
             block = slice(start, start + step)
             who, volume = self.who[block], self.volume[block]
