@@ -363,6 +363,17 @@ def test_the_program_runs_as_a_module(small: str) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_a_name_that_the_console_cannot_print_ends_no_run(small: str) -> None:
+    """Output into a pipe of an old encoding shows an escape instead of the letter, and the run is whole."""
+    done = subprocess.run(
+        [sys.executable, "-m", "recsim", "run", small, "--out", "λ"],
+        capture_output=True, timeout=120, env=environment(PYTHONIOENCODING="cp1252"),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u03bb" in done.stdout
+    assert json.loads(Path("λ/manifest.json").read_text(encoding="utf-8"))["status"] == "done"
+
+
 HEAVY = ("numpy", "pandas", "scipy", "pydantic", "matplotlib", "implicit", "simpy", "sklearn", "pyarrow", "rich")
 
 

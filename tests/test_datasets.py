@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -222,6 +224,16 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             (early / "whole").write_text("1")
         (late / "other").write_text("2")
     assert [path.name for path in tmp_path.rglob("*")] == ["made", "whole"]
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    """A disk that fills while a folder is written is named in one line, and nothing is left."""
+    with pytest.raises(RecsimError, match=r"made: cannot be written: no space left on device; make room"), appearing(
+        tmp_path / "made"
+    ) as beside:
+        (beside / "half").write_text("1")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_log_is_answered_with_the_nearest() -> None:
