@@ -6,29 +6,115 @@ Names are handed out when they are first asked for, so that `import recsim` is q
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers and editors see; the table below hands out the same names
+    from recsim import metrics, plot
+    from recsim.archive import Run
+    from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
+    from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
+    from recsim.catalog import Catalog, Items, SyntheticItems
+    from recsim.errors import RecsimError
+    from recsim.expectation import expect
+    from recsim.policies import EpsilonGreedy, Greedy, Policy, Proportional
+    from recsim.population import Population, SyntheticUsers, Users
+    from recsim.recommenders import (
+        ALS,
+        BPR,
+        Fitting,
+        ItemKNN,
+        LogisticMF,
+        Model,
+        Oracle,
+        Popularity,
+        Random,
+        Recommender,
+        Shares,
+    )
+    from recsim.running import run
+    from recsim.scenario import Retrain, Scenario, schema
+    from recsim.signals import OrganicLift, Signal
+    from recsim.simulation import World
+    from recsim.training import OriginWeights, Rule, Window
+    from recsim.world import Clicks, Counts, Origin, Ranking, Rows, Slate, Visits
 
 _WHERE = {
     "recsim.archive": ["Run"],
-    "recsim.behaviour": ["AlwaysClick", "Cascade", "Given", "Luce", "Poisson", "Regular"],
+    "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
-    "recsim.catalog": ["Items", "SyntheticItems"],
+    "recsim.catalog": ["Catalog", "Items", "SyntheticItems"],
     "recsim.errors": ["RecsimError"],
+    "recsim.expectation": ["expect"],
     "recsim.policies": ["EpsilonGreedy", "Greedy", "Policy", "Proportional"],
-    "recsim.population": ["SyntheticUsers", "Users"],
+    "recsim.population": ["Population", "SyntheticUsers", "Users"],
     "recsim.recommenders": [
-        "ALS", "BPR", "ItemKNN", "LogisticMF", "Oracle", "Popularity", "Random", "Recommender", "Shares",
+        "ALS", "BPR", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender", "Shares",
     ],
-    "recsim.scenario": ["Retrain", "Scenario"],
-    "recsim.signals": ["OrganicLift", "Signal"],
     "recsim.running": ["run"],
+    "recsim.scenario": ["Retrain", "Scenario", "schema"],
+    "recsim.signals": ["OrganicLift", "Signal"],
     "recsim.simulation": ["World"],
     "recsim.training": ["OriginWeights", "Rule", "Window"],
-    "recsim.world": ["Origin"],
+    "recsim.world": ["Clicks", "Counts", "Origin", "Ranking", "Rows", "Slate", "Visits"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 
-__all__ = [*sorted(_HOME), "metrics", "plot"]
+__all__ = [
+    "ALS",
+    "BPR",
+    "AlwaysClick",
+    "CalibratedItems",
+    "CalibratedUsers",
+    "Cascade",
+    "Catalog",
+    "Choice",
+    "Clicks",
+    "Counts",
+    "EpsilonGreedy",
+    "Fitting",
+    "Given",
+    "Greedy",
+    "ItemKNN",
+    "Items",
+    "LogisticMF",
+    "Luce",
+    "Model",
+    "Oracle",
+    "OrganicLift",
+    "Origin",
+    "OriginWeights",
+    "Pace",
+    "Poisson",
+    "Policy",
+    "Popularity",
+    "Population",
+    "Proportional",
+    "Random",
+    "Ranking",
+    "Recommender",
+    "RecsimError",
+    "Regular",
+    "Retrain",
+    "Rows",
+    "Rule",
+    "Run",
+    "Scenario",
+    "Shares",
+    "Signal",
+    "Slate",
+    "SyntheticItems",
+    "SyntheticUsers",
+    "Users",
+    "Visits",
+    "Window",
+    "World",
+    "calibrate",
+    "expect",
+    "metrics",
+    "plot",
+    "run",
+    "schema",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -38,6 +38,8 @@ def run(
     function of the share done and a text.
     Raises RecsimError in one line for what the user can mend; an interrupted run in a folder can be resumed.
     """
+    if scenario is not None and not isinstance(scenario, Scenario):
+        raise RecsimError(f"scenario: {scenario!r} is no Scenario; give Scenario.load of a file")
     if resume and out is None:
         raise RecsimError("resume: there is no folder to go on with; name it as out")
     if callable(progress):

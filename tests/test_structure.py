@@ -89,6 +89,10 @@ def test_importing_is_light_and_changes_nothing() -> None:
 
 
 def test_every_public_name_is_there_and_documented() -> None:
-    """All names that recsim hands out exist and have a docstring."""
+    """All names that recsim hands out exist, are the ones that type checkers see, and have a docstring of their own."""
+    assert {*recsim._HOME, "metrics", "plot"} == set(recsim.__all__)
+    seen = {name.split(".")[-1] for name in imports("__init__") if name.startswith("recsim.") and name.count(".") > 1}
+    assert seen == set(recsim._HOME)
     for name in recsim.__all__:
-        assert getattr(recsim, name).__doc__, name
+        text = vars(getattr(recsim, name)).get("__doc__") or getattr(recsim, name).__doc__
+        assert text and not text.startswith(f"{name}("), name
