@@ -189,7 +189,7 @@ def test_organic_draws_follow_the_stated_law(monkeypatch: pytest.MonkeyPatch) ->
 
     40,000 users and 3 items; each count is within 4 standard deviations: an error rate below 3 x 6.4e-5.
     """
-    monkeypatch.setattr(calibration, "_CELLS", 30_000)
+    monkeypatch.setattr(calibration, "CELLS", 30_000)
     users, theta, beta = 40_000, np.array([0.25, 0.75]), np.array([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2]])
     crowd = _Crowd(np.arange(users), np.full(users, 2), np.zeros(0, np.int64), np.zeros(0, np.int64))
     counts = crowd.consume(np.tile(theta, (users, 1)), beta, Randomness(1))
