@@ -17,6 +17,7 @@ import platform
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--visits", type=float, default=5.0)
     parser.add_argument("--warm", action="store_true")
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--at-most", type=float, default=float("inf"), help="exit with 1 when the ratio is above this")
     given = parser.parse_args()
     world = scenario(given.users, given.items, given.epochs, given.visits, given.warm)
@@ -110,8 +111,7 @@ def main() -> None:
     print(f"recsim {seconds:.1f} s for {visits:,} visits; implicit fit {fits:.1f} s + recommend {tops:.1f} s; ", end="")
     print(f"ratio {figures['ratio']:.2f}; peak memory {peak:.2f} GiB")
     if given.json:
-        with open(given.json, "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(figures, file, indent=2)
+        given.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
     sys.exit(figures["ratio"] > given.at_most)
 
 
