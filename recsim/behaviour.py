@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -158,7 +158,7 @@ def position_bias(bias: Bias, size: int) -> Floats:
     return np.ones(size) if bias == "none" else 1 / np.log2(rank + 1)
 
 
-def _number(value: object) -> bool:
+def _number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -187,7 +187,7 @@ class _Biased(Choice):
             return tuple(float(share) for share in bias)
         if not _number(bias) and bias not in ("none", "log"):
             raise ValueError('must be "none", "log", a number or a list of numbers')
-        return float(bias) if _number(bias) else bias  # type: ignore[arg-type]
+        return float(bias) if _number(bias) else bias
 
     @field_validator("bias")
     @classmethod
