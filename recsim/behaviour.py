@@ -105,7 +105,7 @@ class People:
         return there if self.had is None else there & ~self.had(np.maximum(items, 0))
 
 
-def organic(visits: Visits, interests: Floats, demand: Lottery) -> Items32:
+def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "organic") -> Items32:
     """Return what people consume unsteered, one item a visit: (n,); NOTHING where they have had everything.
 
     A draw from p_u: a topic by an exponential race with rates theta_u, then an item of it. An item that *visits* bars
@@ -117,25 +117,38 @@ def organic(visits: Visits, interests: Floats, demand: Lottery) -> Items32:
         if not len(open_):
             return result
         part = visits.take(open_)
-        race = -np.log(part.block(f"organic.topic#{attempt}", interests.shape[1])) / interests[open_]
-        drawn = demand.draw(part, f"organic.item#{attempt}", np.argmin(race, axis=1))
+        race = -np.log(part.block(f"{label}.topic#{attempt}", interests.shape[1])) / interests[open_]
+        drawn = demand.draw(part, f"{label}.item#{attempt}", np.argmin(race, axis=1))
         fine = ~part.barred(drawn)
         result[open_[fine]] = drawn[fine]
         open_ = open_[~fine]
     step = max(1, CELLS // demand.items)
     for start in range(0, len(open_), step):
         rows = open_[start : start + step]
-        result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights)
+        result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights, f"{label}.rest")
     return result
 
 
-def _restricted(visits: Visits, interests: Floats, demand: Floats) -> Items32:
+def _restricted(visits: Visits, interests: Floats, demand: Floats, label: str) -> Items32:
     """Return one draw a visit from p_u over the items that are not barred."""
     wanted = np.zeros((len(visits), demand.shape[1]))
     for topic in range(demand.shape[0]):
         wanted += interests[:, topic, None] * demand[topic]
     wanted[visits.consumed] = 0.0
-    return draw_rows(visits, "organic.rest", wanted)
+    return draw_rows(visits, label, wanted)
+
+
+def fans(randomness: Randomness, label: str, interests: Floats, demand: Floats, item: Items32) -> Ints:
+    """Return one user for each item (n,), drawn from all in proportion to p_u(i).
+
+    P(u | i) is a mixture over topics: k in proportion to Theta_k demand_k(i), Theta_k the sum of theta_uk over users, by an
+    exponential race; then u in proportion to theta_uk. The draw of an item is at the item's own address.
+    """
+    who, topic = item.astype(np.uint64), np.arange(len(demand))
+    rate = interests.sum(axis=0)[:, None] * demand[:, item]
+    race = randomness.exponential(f"{label}.topic", who[:, None], 0, topic)
+    chosen = np.argmin(race / np.maximum(rate.T, 1e-300), axis=1)
+    return Lottery(interests.T).at(randomness, f"{label}.user", who, chosen).astype(np.int64)
 
 
 # -------------------------------------------------------------------------------------------------- what they click

@@ -18,17 +18,32 @@ Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
 class Counters:
     """What is counted while visits are served: by origin and item, and in each user's own row."""
 
-    def __init__(self, users: int, topics: Floats, window: int | None) -> None:
-        """Count for *users* users and items about *topics* (items, topics); keep *window* intervals, None: their sum."""
+    def __init__(self, users: int, topics: Floats, window: int | None, each: bool = False) -> None:
+        """Count for *users* users and items about *topics* (items, topics); keep *window* intervals, None: their sum.
+
+        each: keep all intervals apart, for worlds that `take_over` with windows of their own.
+        """
         items = len(topics)
-        self._topics, self._sums = topics, window is None
-        self.intervals: deque[Tally] = deque([np.zeros((2, len(Origin), items), np.int64)], maxlen=window or 1)
+        self._topics, self._sums = topics, window is None and not each
+        self.intervals: deque[Tally] = deque(
+            [np.zeros((2, len(Origin), items), np.int64)], maxlen=None if each else window or 1
+        )
         self.epoch = np.zeros((2, len(Origin), items), np.int64)
         self.shown_topics = np.zeros((users, topics.shape[1]))
         self.utility, self.consumed = np.zeros(users), np.zeros(users, np.int64)
         self.clickers = np.zeros(items, np.int64)
         self.clickers_before = self.clickers.copy()
         self.provenance = (np.nan, np.nan, np.nan)
+        self.visits, self.labels, self.spent = 0, 0, 0.0
+
+    def take_over(self, other: Counters) -> None:
+        """Go on from the counts of another world, which kept each interval."""
+        for name in ("epoch", "shown_topics", "utility", "consumed", "clickers", "clickers_before"):
+            setattr(self, name, getattr(other, name).copy())
+        self.provenance, self.visits, self.labels, self.spent = other.provenance, other.visits, other.labels, other.spent
+        kept = list(other.intervals)
+        self.intervals.clear()
+        self.intervals.extend([np.sum(kept, axis=0)] if self._sums else [tally.copy() for tally in kept])
 
     def new_interval(self) -> None:
         """Begin a cut-to-cut interval."""
@@ -39,6 +54,7 @@ class Counters:
         """Begin an epoch served by a model with rows of this provenance."""
         for array in (self.epoch, self.shown_topics, self.utility, self.consumed):
             array[:] = 0
+        self.visits, self.labels, self.spent = 0, 0, 0.0
         self.clickers_before = self.clickers.copy()
         self.provenance = provenance
 
@@ -89,4 +105,5 @@ class Counters:
             impressions=self.epoch[0], clicks=self.epoch[1], shown_topics=self.shown_topics, niche=niche,
             utility=self.utility, consumed=self.consumed, clickers=self.clickers_before,
             active=active, human_share=human_share, human_weight=human_weight, depth=mean_depth,
+            visits=self.visits, labels=self.labels, spent=self.spent,
         )  # fmt: skip

@@ -20,9 +20,11 @@ SCHEMA: dict[str, str] = {
     "propensity": "<f8",
     "clicked": "|b1",
     "depth": "<f8",
+    "via": "|i1",
 }
-"""Columns and their dtypes: time in seconds, epoch of the model that served, visit = ordinal of the visit of that user,
-position from 0 (-1: not placed by the feed, propensity NaN), origin code, propensity, clicked, depth in generations."""
+"""Columns and their dtypes: time in seconds, epoch of the model that served, visit = ordinal of the visit of that user (-1:
+of no visit), position from 0 (-1: not placed by the feed, propensity NaN), origin code, propensity, clicked, depth in
+generations, via = origin through which the friend who shared an item had met it (-1: nobody shared it)."""
 
 
 def digest(before: bytes, columns: Columns) -> bytes:

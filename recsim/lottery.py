@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from recsim.randomness import Floats
+from recsim.randomness import Floats, Randomness
 from recsim.world import NOTHING, Bools, Ints, Items32, Visits
 
 ATTEMPTS = 32  # draws with replacement before the exact restricted distribution is worked out
@@ -37,6 +37,12 @@ class Lottery:
     def draw(self, visits: Visits, label: str, pool: Ints | None = None) -> Items32:
         """Return one item a visit, (n,), from all items with weight; NOTHING where no item has any."""
         return _walk(self._levels, visits.block(label, len(self._levels)), pool)
+
+    def at(
+        self, randomness: Randomness, label: str, who: npt.NDArray[np.uint64], pool: Ints | None = None
+    ) -> Items32:
+        """Return one item for each address *who* (n,) that is no visit, from all items with weight."""
+        return _walk(self._levels, randomness.block(label, who, 0, len(self._levels)), pool)
 
     def pick(self, visits: Visits, label: str, placed: Items32) -> Items32:
         """Return one item a visit, (n,), from those that may be shown and are not in *placed* (n, r).

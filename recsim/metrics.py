@@ -307,6 +307,7 @@ class Window:
     consumed. consumed: (users,) int64, number of things consumed.
     clickers: (items,) int64, distinct users who had clicked the item before the epoch. active: users active before or
     in the epoch, all of those clickers among them.
+    visits: in the window, organic ones too. labels: paid for by human signals; spent: their price, in clicks.
     human_share, human_weight: in [0, 1], share of human signal in the training rows of the serving model, and in their
     weight. depth: mean generations between those rows and a human cause. All three NaN when it was not trained.
     """
@@ -322,6 +323,9 @@ class Window:
     human_share: float
     human_weight: float
     depth: float
+    visits: int = 0
+    labels: int = 0
+    spent: float = 0.0
 
 
 METRICS: dict[str, str] = {
@@ -356,6 +360,10 @@ METRICS: dict[str, str] = {
     "depth": "mean generations of the recommender between those rows and a human cause, in generations",
     "impressions": "impressions in the feed, a number",
     "clicks": "clicks of all origins, a number",
+    "feed_clicks": "clicks on what the feed showed, in clicks",
+    "visits": "visits, organic ones too, in visits",
+    "labels": "labels that human signals asked for: answers, picks, replayed rows, shares, in labels",
+    "spent": "price of those labels, in clicks",
     "organic_share": "share of all clicks that people made without the feed, 0 to 1",
 }
 
@@ -382,6 +390,10 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
         "depth": window.depth,
         "impressions": feed.sum(),
         "clicks": clicks.sum(),
+        "feed_clicks": feed_clicks.sum(),
+        "visits": window.visits,
+        "labels": window.labels,
+        "spent": window.spent,
         "organic_share": _ratio(float(window.clicks[Origin.ORGANIC].sum()), float(clicks.sum())),
     }
     return [

@@ -1,6 +1,7 @@
 """Policies: from a ranking to a slate, filled from the top, never twice the same item, with exact propensities.
 
-A policy sees the ranking and the model's published counts. It draws its chance by address: label, visit and position.
+A policy sees the ranking and what the platform published with the model. It draws its chance by address: label, visit
+and position. It says two things: which item it puts next, and how likely it was to put any given item there.
 """
 
 from __future__ import annotations
@@ -9,31 +10,68 @@ from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from recsim.lottery import Lottery
 from recsim.randomness import Floats
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Ints, Origin, Ranking, Slate, Visits
+from recsim.world import NOTHING, Ints, Items32, Origin, Ranking, Slate, Visits, filled
+
+Placing = tuple[Items32, npt.NDArray[np.int8]]  # the next item of each visit, and its origin
 
 
 class Policy(Recipe):
-    """A recipe that turns a ranking into a slate."""
+    """A recipe that turns a ranking into a slate: `place` says what comes next, `chance` how likely that was."""
 
-    ranked: ClassVar[bool] = True
-    """Whether it looks at the order of the ranking; if not it is handed the model's counts alone."""
+    strength: ClassVar[str] = ""
+    """The setting that says how much a policy departs from the ranking, 0 being not at all; empty where there is none."""
+    scored: ClassVar[bool] = False
+    """Whether it looks at the scores of the ranking."""
+    tastes: ClassVar[bool] = False
+    """Whether it looks at the published tastes of users."""
+
+    def reach(self, size: int) -> int:
+        """Return how many ranked items it must see to fill *size* positions; 0: none, what was published is enough."""
+        return size
+
+    def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
+        """Return the item, (n,), that comes below those *placed* (n, r), NOTHING where there is none; and its origin."""
+        raise NotImplementedError
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
+        """Return the probability, (n,), that `place` gives *item* (n,) below *placed*, whoever put those there."""
+        raise NotImplementedError
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
-        """Return at most *size* items a visit. *ranking* holds at least as many, or all that may be shown."""
-        raise NotImplementedError
+        """Return at most *size* items a visit. *ranking* holds at least as many as `reach` asks for, or all there are."""
+
+        def put(placed: Items32) -> tuple[Items32, npt.NDArray[np.int8], Floats]:
+            item, origin = self.place(visits, ranking, placed)
+            return item, origin, self.chance(visits, ranking, placed, item)
+
+        return filled(len(visits), size, put)
 
 
 class Greedy(Policy):
     """Show the ranking as it is. Every propensity is 1 under a fixed ranking: nothing else has support."""
 
+    def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
+        """Return the best item left."""
+        return best_left(ranking, placed), np.full(len(visits), Origin.MODEL, np.int8)
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
+        """Return 1 for the best item left; under a random ranking its share of the weights."""
+        return as_best(visits, ranking, placed, item)
+
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
-        """Return the best *size* items of the ranking."""
-        return _mostly_best(visits, ranking, size, epsilon=0.0)
+        """Return the best *size* items of the ranking, at once where its order is fixed."""
+        if ranking.weights is not None:
+            return super().slate(visits, ranking, size)
+        shown = np.full((len(visits), size), NOTHING, np.int32)
+        best = ranking.items[:, :size]
+        shown[:, : best.shape[1]] = best
+        return Slate(shown, np.full(shown.shape, Origin.MODEL, np.int8), np.where(shown == NOTHING, np.nan, 1.0))
 
 
 class EpsilonGreedy(Policy):
@@ -44,11 +82,30 @@ class EpsilonGreedy(Policy):
     and Barto, Reinforcement Learning (2018), section 2.2, applied position by position.
     """
 
+    strength: ClassVar[str] = "epsilon"
+
     epsilon: float = Field(0.1, ge=0, le=1, description="share of positions given to chance")
+
+    def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
+        """Return the best item left, or by a coin any item left."""
+        position = placed.shape[1]
+        chosen = best_left(ranking, placed)
+        if not self.epsilon:
+            return chosen, np.full(len(visits), Origin.MODEL, np.int8)
+        explored = visits.number("EpsilonGreedy.coin", position) < self.epsilon
+        coin = np.flatnonzero(explored)
+        if len(coin):
+            chosen[coin] = even(visits.released).pick(visits.take(coin), f"EpsilonGreedy.pick@{position}", placed[coin])
+        return chosen, np.where(explored, Origin.EXPLORE, Origin.MODEL).astype(np.int8)
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
+        """Return (1 - epsilon) [best item left] + epsilon / (items left)."""
+        best = as_best(visits, ranking, placed, item)
+        return (1 - self.epsilon) * best + self.epsilon / left(visits, placed) if self.epsilon else best
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
         """Return the best items of the ranking, each position exchanged for a random one by a coin of its own."""
-        return _mostly_best(visits, ranking, size, self.epsilon)
+        return super().slate(visits, ranking, size) if self.epsilon else Greedy().slate(visits, ranking, size)
 
 
 class Proportional(Policy):
@@ -58,64 +115,55 @@ class Proportional(Policy):
     yet placed. Full support where every count is positive.
     """
 
-    ranked: ClassVar[bool] = False
-
     exponent: float = Field(1.0, ge=0, le=20, description="0: uniform; 1: in proportion; large: the most clicked only")
 
-    def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
-        """Return *size* items drawn for each visit afresh."""
-        lottery = Lottery(np.where(ranking.counts > 0, ranking.counts**self.exponent, 0.0))
-        items = np.full((len(visits), size), NOTHING, np.int32)
-        propensity = np.full((len(visits), size), np.nan)
-        for position in range(size):
-            placed = items[:, :position]
-            drawn = lottery.pick(visits, f"Proportional.pick@{position}", placed)
-            items[:, position] = drawn
-            propensity[:, position] = np.where(drawn == NOTHING, np.nan, lottery.share(visits, placed, drawn))
-        return Slate(items, np.full(items.shape, Origin.MODEL, np.int8), propensity)
+    def reach(self, size: int) -> int:
+        """Return 0: the counts are enough."""
+        return 0
+
+    def _lottery(self, ranking: Ranking) -> Lottery:
+        counts = ranking.published.counts
+        return ranking.published.once(
+            f"Proportional {self.exponent}", lambda: Lottery(np.where(counts > 0, counts**self.exponent, 0.0))
+        )
+
+    def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
+        """Return an item drawn afresh."""
+        item = self._lottery(ranking).pick(visits, f"Proportional.pick@{placed.shape[1]}", placed)
+        return item, np.full(len(visits), Origin.MODEL, np.int8)
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
+        """Return the item's share of the weights that are left."""
+        return self._lottery(ranking).share(visits, placed, item)
 
 
+# ------------------------------------------------------------------------------------------- what policies have in common
 @lru_cache(maxsize=8)
-def _even(items: int) -> Lottery:
+def even(items: int) -> Lottery:
+    """Return a lottery in which all items are alike."""
     return Lottery(np.ones(items))
 
 
-def _mostly_best(visits: Visits, ranking: Ranking, size: int, epsilon: float) -> Slate:
-    """Return the slate whose every position holds the best item left, or by a coin of *epsilon* any item left.
-
-    It ends at the first position for which there is nothing, also where chance could still fill a later one.
-    """
-    origin = np.full((len(visits), size), Origin.MODEL, np.int8)
-    if not epsilon and ranking.weights is None:
-        shown = np.full((len(visits), size), NOTHING, np.int32)
-        shown[:, : ranking.items.shape[1]] = ranking.items[:, :size]
-        return Slate(shown, origin, np.where(shown == NOTHING, np.nan, 1.0))
-    items = np.full((len(visits), size), NOTHING, np.int32)
-    propensity = np.full((len(visits), size), np.nan)
-    explored = visits.block("EpsilonGreedy.coin", size) < epsilon if epsilon else np.zeros((len(visits), size), np.bool_)
-    chances = None if ranking.weights is None else Lottery(ranking.weights)
-    taken = ranking.items == NOTHING
-    rows, ended = np.arange(len(visits)), np.zeros(len(visits), np.bool_)
-    for position in range(size):
-        placed = items[:, :position]
-        best = ranking.items[rows, np.argmin(taken, axis=1)] if taken.shape[1] else np.full(len(visits), NOTHING)
-        best = np.where(taken.all(axis=1), NOTHING, best).astype(np.int32)
-        chosen, coin = best.copy(), np.flatnonzero(explored[:, position])
-        if len(coin):
-            chosen[coin] = _even(visits.released).pick(
-                visits.take(coin), f"EpsilonGreedy.pick@{position}", placed[coin]
-            )
-        chosen[ended] = NOTHING
-        ended |= chosen == NOTHING
-        filled = ~ended
-        as_best = (chosen == best).astype(np.float64) if chances is None else chances.share(visits, placed, chosen)
-        items[:, position] = chosen
-        origin[:, position] = np.where(explored[:, position], Origin.EXPLORE, Origin.MODEL)
-        propensity[filled, position] = _mixed(epsilon, as_best, visits.eligible - position)[filled]
-        taken |= ranking.items == chosen[:, None]
-    return Slate(items, origin, propensity)
+def left(visits: Visits, placed: Items32) -> Ints:
+    """Return how many items, (n,), may be shown and are not placed, but at least 1."""
+    return np.maximum(visits.eligible - (placed != NOTHING).sum(axis=1), 1)
 
 
-def _mixed(epsilon: float, as_best: Floats, left: Ints) -> Floats:
-    """Return the probability of an item that the ranking places with *as_best*, and chance among *left* items."""
-    return (1 - epsilon) * as_best + epsilon / np.maximum(left, 1)
+def best_left(ranking: Ranking, placed: Items32) -> Items32:
+    """Return the best item of the ranking that is not placed, (n,); NOTHING where there is none."""
+    if not ranking.items.shape[1]:
+        return np.full(len(ranking.items), NOTHING, np.int32)
+    free = ranking.items != NOTHING
+    for position in range(placed.shape[1]):
+        free &= ranking.items != placed[:, position, None]
+    best = ranking.items[np.arange(len(free)), np.argmax(free, axis=1)]
+    return np.where(free.any(axis=1), best, NOTHING).astype(np.int32)
+
+
+def as_best(visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
+    """Return the probability, (n,), that the ranking has *item* next below *placed*: 1 or 0 where its order is fixed."""
+    if ranking.weights is None:
+        return ((item != NOTHING) & (item == best_left(ranking, placed))).astype(np.float64)
+    weights = ranking.weights
+    lottery: Lottery = ranking.published.once("chances", lambda: Lottery(weights))
+    return lottery.share(visits, placed, item)

@@ -30,7 +30,7 @@ from recsim.lottery import Lottery
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Bools, Counts, Items32, Ranking, Rows, Visits
+from recsim.world import NOTHING, Bools, Counts, Items32, Published, Ranking, Rows, Visits
 
 _BLOCK = 64  # users scored at a time: a block of scores stays in the processor's cache
 _COLD = -(2.0**54)  # what has no score scores this, below every exact score
@@ -56,6 +56,11 @@ class Model:
         """Return the best *n* items of each visit that may be shown."""
         raise NotImplementedError
 
+    @cached_property
+    def published(self) -> Published:
+        """What a policy may know where the model is all there is."""
+        return Published.of(self.counts)
+
     def arrays(self) -> dict[str, Any]:
         """Return all that the model is made of, by name, for a checkpoint."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -76,14 +81,15 @@ class Chances(Model):
         items = np.full((len(visits), n), NOTHING, np.int32)
         for place in range(n):
             items[:, place] = self._lottery.pick(visits, f"Chances.rank@{place}", items[:, :place])
-        return Ranking(items, self.counts, self.counts)
+        return Ranking(items, self.published, self.counts)
 
 
 @dataclass(frozen=True)
 class Order(Model):
-    """Ranks all users alike, by *order* (items,), less what each may not be shown."""
+    """Ranks all users alike, by *order* (items,), less what each may not be shown; *score*: (items,)."""
 
     order: Items32
+    score: Floats
 
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
         """Return the first *n* items of the order that may be shown."""
@@ -101,7 +107,7 @@ class Order(Model):
             open_[row[inside][near] - start, place[gone[inside]][near]] = False
             kept, column = np.nonzero(open_)
             _put(items[start:stop], kept, column, self.order)
-        return Ranking(items, self.counts)
+        return Ranking(items, self.published, scores=np.where(items == NOTHING, -np.inf, self.score[items]))
 
 
 def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> None:
@@ -114,6 +120,11 @@ def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> N
 @dataclass(frozen=True)
 class _Scored(Model):
     """Ranks by exact scores of a block of users against all items, the columns in the order that breaks ties."""
+
+    @property
+    def unit(self) -> float:
+        """What a whole number among the scores stands for."""
+        raise NotImplementedError
 
     def scores(self, user: np.ndarray) -> Floats:
         """Return (n, items): whole numbers below 2**53, and `_COLD` for what has no score; columns by `_order`."""
@@ -133,7 +144,7 @@ class _Scored(Model):
 
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
         """Return the *n* items of the highest score that may be shown."""
-        items = np.full((len(visits), n), NOTHING, np.int32)
+        items, scores_of = np.full((len(visits), n), NOTHING, np.int32), np.full((len(visits), n), -np.inf)
         row, gone = visits.consumed
 
         def one(start: int) -> None:
@@ -143,6 +154,8 @@ class _Scored(Model):
             scores[row[inside] - start, self._column[gone[inside]]] = -np.inf
             best(scores, items[start:stop])
             part = items[start:stop]
+            found = np.take_along_axis(scores, np.maximum(part, 0), axis=1)
+            scores_of[start:stop] = np.where((part == NOTHING) | (found == _COLD), -np.inf, found)
             items[start:stop] = np.where(part == NOTHING, NOTHING, self._order[part])
 
         starts = range(0, len(visits), _BLOCK)
@@ -152,7 +165,7 @@ class _Scored(Model):
         else:
             for start in starts:
                 one(start)
-        return Ranking(items, self.counts)
+        return Ranking(items, self.published, scores=scores_of * self.unit)
 
 
 def best(scores: Floats, items: Items32) -> None:
@@ -179,10 +192,12 @@ def snap(factors: Floats, bits: int) -> Floats:
 
     Two matrices with f columns and bits = (53 - ceil(log2 f)) // 2 have an exact product in float64.
     """
-    largest = float(np.abs(factors).max(initial=0.0))
-    if not largest:
-        return np.zeros_like(factors, dtype=np.float64)
-    return np.rint(np.ldexp(factors.astype(np.float64), bits - int(np.frexp(largest)[1])))
+    return np.rint(np.ldexp(factors.astype(np.float64), -_unit(factors, bits)))
+
+
+def _unit(factors: Floats, bits: int) -> int:
+    """Return the power of two that a whole number of `snap` stands for."""
+    return int(np.frexp(float(np.abs(factors).max(initial=0.0)))[1]) - bits
 
 
 def exact_bits(terms: int) -> int:
@@ -210,6 +225,12 @@ class Factors(_Scored):
     def _exact(self) -> tuple[Floats, Floats]:
         bits = exact_bits(self.users.shape[1])
         return snap(self.users, bits), np.ascontiguousarray(snap(self.items, bits)[self._order].T)
+
+    @cached_property
+    def unit(self) -> float:
+        """What a whole number among the scores stands for."""
+        bits = exact_bits(self.users.shape[1])
+        return float(np.ldexp(1.0, _unit(self.users, bits) + _unit(self.items, bits)))
 
     def scores(self, user: np.ndarray) -> Floats:
         """Return the exact products of the snapped factors; nothing for items and users without rows."""
@@ -239,12 +260,20 @@ class Neighbours(_Scored):
         from scipy.sparse import csr_matrix
 
         items = len(self.counts)
-        longest = int(np.diff(self.history_start).max(initial=1))
-        bits = exact_bits(max(longest, 1))
+        bits = self._bits
         history = (snap(self.history_weight, bits), self.history_item, self.history_start)
         similar = (snap(self.similar_value, bits), self.similar_item, self.similar_start)
         columns = csr_matrix(similar, shape=(items, items))[:, self._order]
         return csr_matrix(history, shape=(len(self.history_start) - 1, items)), columns
+
+    @cached_property
+    def _bits(self) -> int:
+        return exact_bits(int(np.diff(self.history_start).max(initial=1)))
+
+    @cached_property
+    def unit(self) -> float:
+        """What a whole number among the scores stands for."""
+        return float(np.ldexp(1.0, _unit(self.history_weight, self._bits) + _unit(self.similar_value, self._bits)))
 
     def scores(self, user: np.ndarray) -> Floats:
         """Return the exact sums of similarities; nothing where no neighbour speaks for an item."""
@@ -358,7 +387,7 @@ class Popularity(Recommender):
         clicks = rows.per_item(setting.items) + self.prior
         score = clicks if self.score == "count" else self._rate(setting.counts)
         tie = setting.randomness.uniform("Popularity.tie", setting.address, setting.epoch)
-        return Order(setting.epoch, clicks, setting.depth, np.lexsort((tie, -score)).astype(np.int32))
+        return Order(setting.epoch, clicks, setting.depth, np.lexsort((tie, -score)).astype(np.int32), score)
 
     def _rate(self, counts: Counts) -> Floats:
         shown = counts.impressions.sum(axis=0)

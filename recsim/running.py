@@ -18,7 +18,7 @@ from recsim.files import absent
 from recsim.progress import Progress
 from recsim.scenario import Scenario
 from recsim.simulation import TILE, World
-from recsim.world import DAY
+from recsim.world import DAY, Published
 
 
 def run(
@@ -155,7 +155,18 @@ def state(world: World) -> dict[str, Any]:
         "impressions_digest": world.impressions.digest, "next_time": world.next_time, "ordinal": world.ordinal,
         "drawn": world.drawn.encode(), "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
         "provenance": np.array(counters.provenance),
-    } | {f"model.{name}": value for name, value in world.model.arrays().items()}  # fmt: skip
+    } | {
+        f"{thing}.{name}": value
+        for thing, arrays in _things(world).items()
+        for name, value in arrays.items()
+    }  # fmt: skip
+
+
+def _things(world: World) -> dict[str, dict[str, Any]]:
+    """Return the arrays of the model, of what is published with it, and of the signals' streams, by the name of each."""
+    published = {name: getattr(world.published, name) for name in ("counts", "impressions", "clicks", "taste")}
+    streams = {f"stream{place}": stream.arrays() for place, stream in enumerate(world.streams)}
+    return {"model": world.model.arrays(), "published": published} | streams
 
 
 def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
@@ -168,7 +179,9 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
         world.log.close_epoch()
     world.impressions.digest = bytes(kept["impressions_digest"])
     clicks = world.log.columns()
-    world.consumed = Consumed.of(len(world.users), clicks["user"], clicks["item"])
+    made = clicks["clicked"]
+    world.consumed = Consumed.of(len(world.users), clicks["user"][made], clicks["item"][made])
+    world.imagine_past()
     _, had = world.consumed.stretch(np.arange(len(world.users)))
     counters = world.counters
     counters.clickers = np.bincount(had, minlength=len(world.items))
@@ -177,6 +190,16 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
     world.provenance = share, weight, mean_depth
     counters.new_epoch(world.provenance)
     if world.epoch:
-        model = {name.removeprefix("model."): value for name, value in kept.items() if name.startswith("model.")}
+        model = _part(kept, "model")
         model["epoch"] = int(model["epoch"])
         world.model = world.trained = world.scenario.recommender.model(**model)
+        published = Published(topics=world.items.topics, **_part(kept, "published"))
+        world.published = world.to_publish = published
+    for place, stream in enumerate(world.streams):
+        for name, value in _part(kept, f"stream{place}").items():
+            setattr(stream, name, value if value.ndim else value.item())
+
+
+def _part(kept: dict[str, Any], thing: str) -> dict[str, Any]:
+    """Return the arrays of one thing in a checkpoint, by name."""
+    return {name.removeprefix(f"{thing}."): value for name, value in kept.items() if name.startswith(f"{thing}.")}

@@ -56,6 +56,7 @@ class Scenario(Recipe):
     retrain: Retrain = Field(default_factory=Retrain, description="when models are trained")
     training: tuple[Kind[Rule], ...] = Field((), description="rules that choose and weigh rows, in this order")
     signals: tuple[Kind[Signal], ...] = Field((), description="streams of human signal")
+    open_loop: bool = Field(False, description="whether models learn from what people would do unsteered: the placebo")
     readings_every: float = Field(0.0, ge=0, description="days between readings within an epoch; 0: epochs only")
     log: Literal["clicks", "impressions"] = Field("clicks", description="what the run folder keeps row by row")
 

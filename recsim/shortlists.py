@@ -11,9 +11,11 @@ from recsim.world import NOTHING, Ints, Ranking, Visits
 class Shortlists:
     """The best items of each user under the serving model, ranked once and kept until the next deployment."""
 
-    def __init__(self, users: int, size: int) -> None:
-        self.size = size
-        self._items = np.full((0, 2 * size + 6), NOTHING, np.int32)
+    def __init__(self, users: int, size: int, scored: bool, slate: int) -> None:
+        """Keep *size* items a user, their scores if *scored*, and so many more that some slates' worth may leave."""
+        self.size, self.scored = size, scored
+        self._items = np.full((0, size + slate + 6), NOTHING, np.int32)
+        self._scores = np.full((0, self._items.shape[1]), -np.inf)
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)
 
@@ -35,17 +37,24 @@ class Shortlists:
         left = (self._items[visits.user] != NOTHING).sum(axis=1)
         self._fill(model, visits.take((left < self.size) & ~self._whole[visits.user]), threads)
         lists = self._items[visits.user]
+        scores = self._scores[visits.user] if self.scored else None
         empty = lists == NOTHING
         if empty.any():
-            lists = np.take_along_axis(lists, np.argsort(empty, axis=1, kind="stable"), axis=1)
-        return Ranking(lists[:, : self.size], model.counts)
+            order = np.argsort(empty, axis=1, kind="stable")[:, : self.size]
+            lists = np.take_along_axis(lists, order, axis=1)
+            scores = None if scores is None else np.take_along_axis(scores, order, axis=1)
+        return Ranking(lists[:, : self.size], model.published, scores=None if scores is None else scores[:, : self.size])
 
     def _fill(self, model: Model, visits: Visits, threads: int) -> None:
         if not len(visits):
             return
         if not len(self._items):
             self._items = np.full((len(self._ready), self._items.shape[1]), NOTHING, np.int32)
-        lists = model.rank(visits, self._items.shape[1], threads).items
-        self._items[visits.user] = lists
-        self._whole[visits.user] = lists[:, -1] == NOTHING
+            if self.scored:
+                self._scores = np.full(self._items.shape, -np.inf)
+        ranking = model.rank(visits, self._items.shape[1], threads)
+        self._items[visits.user] = ranking.items
+        if self.scored and ranking.scores is not None:
+            self._scores[visits.user] = ranking.scores
+        self._whole[visits.user] = ranking.items[:, -1] == NOTHING
         self._ready[visits.user] = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Callable, Generator
+from copy import deepcopy
 from dataclasses import replace
 from enum import IntEnum
 from typing import Any, Self, cast
@@ -20,7 +21,7 @@ from recsim.catalog import Items
 from recsim.consumption import Consumed
 from recsim.counting import Counters
 from recsim.errors import RecsimError
-from recsim.eventlog import Columns, EventLog
+from recsim.eventlog import SCHEMA, Columns, EventLog
 from recsim.lottery import Lottery
 from recsim.metrics import measure
 from recsim.population import Users
@@ -28,7 +29,10 @@ from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
-from recsim.world import DAY, HUMAN, NOTHING, Clicks, Counts, Ints, Origin, Ranking, Rows, Slate, Visits
+from recsim.signals import AnchorReplay, Occasion, Stream, Told
+from recsim.slates import compose
+from recsim.training import Lesson, tastes
+from recsim.world import DAY, HUMAN, NOTHING, Clicks, Counts, Ints, Items32, Origin, Published, Ranking, Rows, Slate, Visits
 
 TILE = 4096  # visits served at a time
 
@@ -48,10 +52,11 @@ class Phase(IntEnum):
 class Moment(simpy.Event):
     """An event at a second of the simulation, in a phase."""
 
-    def __init__(self, env: simpy.Environment, second: int, phase: Phase) -> None:
+    def __init__(self, env: simpy.Environment, second: int, phase: Phase, place: int = 0) -> None:
+        """Happen at a second, in a phase, those of one phase in the order of their places."""
         super().__init__(env)
         self._ok, self._value = True, None
-        env.schedule(self, priority=cast(Any, int(phase)), delay=second - env.now)
+        env.schedule(self, priority=cast(Any, 1000 * int(phase) + place), delay=second - env.now)
 
 
 class World:
@@ -60,25 +65,34 @@ class World:
     threads and tile (visits served at a time) change how fast it goes, never what happens.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, threads: int = 1, tile: int = TILE) -> None:
-        self.scenario, self.seed = scenario, _whole("seed", seed, 0)
+    def __init__(
+        self, scenario: Scenario, seed: int, threads: int = 1, tile: int = TILE, *, forks: bool = False,
+        like: World | None = None,
+    ) -> None:  # fmt: skip
+        """Draw the world at second 0. forks: keep what a fork may need; like: a world of the same people and items."""
+        self.scenario, self.seed, self.forks = scenario, _whole("seed", seed, 0), forks
         self.threads, self.tile = _whole("threads", threads, 1), _whole("tile", tile, 1)
         self.randomness = Randomness(self.seed)
         drawn = Randomness(scenario.world_seed)
-        self.users, self.items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
+        self.users: Users = like.users if like else scenario.population.draw(drawn)
+        self.items: Items = like.items if like else scenario.catalog.draw(drawn)
         check(scenario, self.users, self.items)
-        self.demand = Lottery(self.items.demand_by_topic())
-        self.consumed = Consumed(len(self.users))
-        self.shortlists = Shortlists(len(self.users), scenario.slate)
-        self.log, self.impressions = EventLog(), EventLog()
-        self.counters = Counters(len(self.users), self.items.topics, training.intervals(scenario.training))
+        self.demand: Lottery = like.demand if like else Lottery(self.items.demand_by_topic())
+        self.consumed, self.shadow_consumed = Consumed(len(self.users)), Consumed(len(self.users))
+        reach = scenario.policy.reach(scenario.slate)
+        self.shortlists = Shortlists(len(self.users), reach, scenario.policy.scored, scenario.slate)
+        self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
+        window = training.intervals(scenario.training)
+        self.counters = Counters(len(self.users), self.items.topics, window, forks)
         self.rate = scenario.visits.rates(self.randomness, self.users)
         self.ordinal = np.zeros(len(self.users), np.int64)
-        self.next_time = self._visit_time(np.arange(len(self.users)), np.zeros(len(self.users)))
+        self.next_time = self._visit_time(np.arange(len(self.users)), self.ordinal, np.zeros(len(self.users)))
         self.epoch, self.cuts = 0, 0
         self.next_reading = round(scenario.readings_every * DAY)
+        self.streams = _streams(scenario, len(self.users))
         self.trained: Model | None = None
         self.model = self._start_model()
+        self.published = self.to_publish = self._publish(self.model, _no_rows())
         self.history: History = []
         self.on_epoch: Callable[[World, Columns, Columns], None] = lambda world, clicks, impressions: None
         self.on_deploy: Callable[[World], None] = lambda world: None
@@ -111,7 +125,62 @@ class World:
         env = simpy.Environment(initial_time=self.now)
         for process in (retrains, readings):
             env.process(process(env, self))
+        for place, stream in enumerate(self.streams):
+            if stream.signal.has_moments:
+                env.process(moments(env, self, stream, place))
         return env
+
+    def fork(self, scenario: Scenario) -> World:
+        """Return a world that is as this one is now, and goes on under another feed, other training or other signals.
+
+        Raises RecsimError where the scenario differs in more than that, or a model waits to go live. Streams whose signal is the same
+        go on; others begin now. Where this world was not drawn with forks=True, the counts of impressions of the past are those of its own
+        training window.
+        """
+        for name in ("world_seed", "population", "catalog", "visits", "choice", "consumption", "consumed", "retrain"):
+            if getattr(scenario, name) != getattr(self.scenario, name):
+                raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
+        if self.cuts != self.epoch:
+            raise RecsimError(f"fork: on day {self._now / DAY:g} a model waits to go live; fork after it is deployed")
+        twin = World(scenario, self.seed, self.threads, self.tile, like=self)
+        if not self._now:
+            return twin
+        twin._now, twin.epoch, twin.cuts, twin.next_reading = self._now, self.epoch, self.cuts, self.next_reading
+        if scenario.readings_every != self.scenario.readings_every:
+            every = round(scenario.readings_every * DAY)
+            twin.next_reading = every * max(1, -(-self._now // max(every, 1)))
+        twin.ordinal, twin.next_time, twin.history = self.ordinal.copy(), self.next_time.copy(), list(self.history)
+        twin.log, twin.impressions, twin.consumed = deepcopy((self.log, self.impressions, self.consumed))
+        twin.counters.take_over(self.counters)
+        twin.model, twin.trained, twin.provenance = self.model, self.trained, self.provenance
+        twin.published = twin.to_publish = self.published
+        if scenario.policy.tastes and not self.forks:
+            raise RecsimError(f"policy: {scenario.policy.kind} needs what a world keeps that is drawn with forks=True")
+        twin.imagine_past()
+        for place, stream in enumerate(twin.streams):
+            same = [ours for ours in self.streams if (ours.signal, ours.serial) == (stream.signal, stream.serial)]
+            if same:
+                twin.streams[place] = deepcopy(same[0])
+            stream.skip(twin._now)
+        return twin
+
+    def imagine_past(self) -> None:
+        """Draw the shadow rows of all clicks so far, where the scenario wants any: they have addresses, so they are always the same."""
+        if not self.scenario.open_loop:
+            return
+        rows = self.log.columns()
+        rows = {name: column[rows["clicked"]] for name, column in rows.items()}
+        nth_of_visit, nth_of_user = nth(rows["user"], rows["visit"]), nth(rows["user"])
+        for turn in range(int(nth_of_user.max(initial=-1)) + 1):
+            for number in np.unique(nth_of_visit[nth_of_user == turn]):
+                now = np.flatnonzero((nth_of_user == turn) & (nth_of_visit == number))
+                user = rows["user"][now].astype(np.int64)
+                visits = Visits(
+                    user, self.users.address[user], rows["visit"][now].astype(np.uint32), rows["time"][now],
+                    len(self.items), self.randomness, None,
+                )  # fmt: skip
+                imagine(self, visits, int(number), rows["epoch"][now])
+        self.shadow.close_window()
 
     @property
     def drawn(self) -> str:
@@ -133,10 +202,8 @@ class World:
         return round(self.scenario.days * DAY)
 
     # ------------------------------------------------------------------------------------------------ the people
-    def _visit_time(self, user: Ints, last: np.ndarray) -> np.ndarray:
-        return self.scenario.visits.time(
-            self.randomness, self.users.address[user], self.ordinal[user], last, self.rate[user]
-        )
+    def _visit_time(self, user: Ints, ordinal: Ints, last: np.ndarray) -> np.ndarray:
+        return self.scenario.visits.time(self.randomness, self.users.address[user], ordinal, last, self.rate[user])
 
     def due(self, until: int) -> Ints:
         """Return the users whose next visit is before a second."""
@@ -159,58 +226,149 @@ class World:
     def leave(self, visits: Visits) -> None:
         """Let the visits end: each user's next one is due at a time of her own schedule."""
         self.ordinal[visits.user] += 1
-        self.next_time[visits.user] = self._visit_time(visits.user, self.next_time[visits.user])
+        user = visits.user
+        self.next_time[user] = self._visit_time(user, self.ordinal[user], self.next_time[user])
 
-    def curiosity(self, visits: Visits) -> np.ndarray:
+    def curiosity(self, user: Ints, time: Ints) -> np.ndarray:
         """Return the probability that each visit does without the feed: the user's curiosity and the lifts at its time."""
-        probability = self.users.curiosity[visits.user]
-        for signal in self.scenario.signals:
-            probability = probability + signal.lift(visits.time)
+        probability = self.users.curiosity[user]
+        for stream in self.streams:
+            probability = probability + stream.signal.lift(time)
         return np.minimum(1.0, probability)
+
+    def searching(self, visits: Visits) -> np.ndarray:
+        """Return which visits do without the feed: (n,) of bool."""
+        searching = visits.uniform("visit.organic") < self.curiosity(visits.user, visits.time)
+        for stream in self.streams:
+            if stream.signal.searches and stream.signal.count is not None:
+                searching |= stream.signal.touches(stream, visits)
+        return searching
+
+    def coming(self, until: int) -> tuple[Ints, Ints]:
+        """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own timetable has them."""
+        ordinal, time = self.ordinal.copy(), self.next_time.copy()
+        due, parts = self.due(until), [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        while len(due):
+            organic = self.randomness.uniform("visit.organic", self.users.address[due], ordinal[due])
+            feed = due[organic >= self.curiosity(due, time[due].astype(np.int64))]
+            parts.append((feed, ordinal[feed]))
+            ordinal[due] += 1
+            time[due] = self._visit_time(due, ordinal[due], time[due])
+            due = due[time[due] < until]
+        user, number = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return user, number
+
+    def occasion(self, moment: int) -> Occasion:
+        """Return what a signal is handed at a moment of its timetable."""
+        once = self.consumed if self.scenario.consumption == "once" else None
+
+        def ask(user: Ints, address: np.ndarray, label: str) -> Items32:
+            nth = np.full(len(user), moment, np.uint32)
+            visits = Visits(user, address, nth, np.full(len(user), self._now), len(self.items), self.randomness, once)
+            return behaviour.organic(visits, self.users.interests[user], self.demand, label)
+
+        def fans(item: Items32, label: str) -> Ints:
+            return behaviour.fans(self.randomness, label, self.users.interests, self.demand.weights, item)
+
+        def clicks(since: int) -> Columns:
+            rows = self.log.columns(self.log.since(since))
+            return {name: column[rows["clicked"]] for name, column in rows.items()}
+
+        return Occasion(
+            moment, self._now, self.randomness, self.users.address, self.items.address, self.rate, self.coming,
+            self.demand.weights, ask, fans, clicks,
+        )  # fmt: skip
+
+    def tell(self, stream: Stream) -> None:
+        """Let a signal do what this moment of its timetable asks for; its rows enter the log before those of visits."""
+        told, labels = stream.signal.moment(stream, self.occasion(stream.moments))
+        stream.moments += 1
+        self.counters.labels += labels
+        self.counters.spent += labels * stream.signal.price
+        if told is not None:
+            self.log.append(_told(self, told))
+            self.log.close_window()
 
     # -------------------------------------------------------------------------------------------------- the feed
     def rank(self, visits: Visits) -> Ranking:
         """Return the ranking of the serving model, kept from visit to visit where it is steady."""
-        if not self.scenario.policy.ranked:
-            return Ranking(np.zeros((len(visits), 0), np.int32), self.model.counts)
-        if not self.model.steady:
-            return self.model.rank(visits, self.scenario.slate, self.threads)
-        return self.shortlists.rank(self.model, visits, self.threads)
+        size = self.scenario.policy.reach(self.scenario.slate)
+        if not size:
+            ranking = Ranking(np.zeros((len(visits), 0), np.int32), self.published)
+        elif not self.model.steady:
+            ranking = self.model.rank(visits, self.scenario.slate, self.threads)
+        else:
+            ranking = self.shortlists.rank(self.model, visits, self.threads)
+        picks = [stream.picks for stream in self.streams if len(stream.picks)]
+        return replace(ranking, published=self.published, picks=picks[0] if picks else ranking.picks)
 
     def train(self) -> None:
         """Fit the next model on the rows before this second."""
         rows, counts = self.training_rows(), self.counters.training()
+        lesson = self._lesson()
         for rule in self.scenario.training:
-            rows = rule.apply(rows)
+            rows = rule.apply(rows, lesson)
         self.trained = self._fit(self.scenario.recommender, rows, counts, self.cuts + 1)
+        self.to_publish = self._publish(self.trained, rows)
         self.provenance = _provenance(rows)
         self.cuts += 1
 
     def training_rows(self) -> Rows:
         """Return the rows of the log before now that the window lets through, each with weight 1."""
         last = training.intervals(self.scenario.training)
-        began = -1 if last is None else self._now - last * round(self.scenario.retrain.every * DAY)
-        columns = self.log.columns(self.log.since(began))
-        weight = np.ones(len(columns["user"]))
-        return Rows(columns["user"], columns["item"], weight, columns["origin"], columns["depth"], columns["epoch"])
+        return self._taught(-1 if last is None else self._now - last * round(self.scenario.retrain.every * DAY))
+
+    def _taught(self, since: int) -> Rows:
+        """Return the rows that may teach, from a second on, up to now."""
+        log = self.shadow if self.scenario.open_loop else self.log
+        return Rows.of(log.columns(log.since(since), log.since(self._now)))
+
+    def _lesson(self) -> Lesson:
+        """Return what training rules are told beside the rows."""
+        number = self.cuts + 1
+        chance = Randomness(self.randomness.integer("Lesson.rank", when=number))
+
+        def rank(user: Ints, n: int) -> Items32:
+            nth, time = np.arange(len(user), dtype=np.uint32), np.full(len(user), self._now)
+            visits = Visits(user, self.users.address[user], nth, time, len(self.items), chance, None)
+            return self.model.rank(visits, n, self.threads).items
+
+        return Lesson(
+            number, self.users.address, self.items.address, self.randomness, lambda: self._taught(-1), rank, self.model.depth
+        )
 
     def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int) -> Model:
+        previous = self.trained if isinstance(self.trained, recommender.model) else None
         setting = Fitting(
             epoch, len(self.users), self.items.address, counts, depth(rows, len(self.items)), self.randomness,
-            self.trained, self.threads, (self.users, self.items) if recommender.trusted else None,
+            previous, self.threads, (self.users, self.items) if recommender.trusted else None,
         )  # fmt: skip
         return recommender.fit(rows, setting)
 
+    def _publish(self, model: Model, rows: Rows) -> Published:
+        """Return what the platform publishes with a model: counts as of the cut, and what users were taught to like."""
+        counts = self.counters.training()
+        shown = counts.impressions.sum(axis=0)
+        clicked = np.where(counts.impressions > 0, counts.clicks, 0).sum(axis=0)
+        taste = np.zeros((len(self.users), 0))
+        if self.scenario.policy.tastes or self.forks:
+            taste = tastes(rows, len(self.users), self.items.topics)
+        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), self.items.topics, taste)
+
     def _start_model(self) -> Model:
-        nothing = Rows(*(np.zeros(0, dtype) for dtype in ("i4", "i4", "f8", "i1", "f8", "i4")))
-        self.provenance = _provenance(nothing)
-        return self._fit(self.scenario.start, nothing, self.counters.training(), 0)
+        """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
+        rows = _no_rows()
+        for stream in self.streams:
+            if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
+                rows = rows.and_(_before(stream.signal.before(stream, self.occasion(0))))
+        self.provenance = _provenance(rows)
+        return self._fit(self.scenario.start, rows, self.counters.training(), 0)
 
     def deploy(self) -> None:
         """Close the epoch, and let the model trained last serve the next."""
         self.close_epoch()
         if self.trained is not None:
-            self.model = self.trained
+            self.model, self.published = self.trained, self.to_publish
         self.epoch += 1
         self.counters.new_epoch(self.provenance)
         self.shortlists.clear()
@@ -252,6 +410,14 @@ def readings(env: simpy.Environment, world: World) -> Generator[simpy.Event]:
         world.read("so far")
 
 
+def moments(env: simpy.Environment, world: World, stream: Stream, place: int) -> Generator[simpy.Event]:
+    """Let a signal have the moments of its timetable, from its first day to its last; *place*: among the signals."""
+    while stream.due() < min(stream.signal.to_day * DAY, world.horizon):
+        yield Moment(env, stream.due(), Phase[stream.signal.phase], place)
+        serve(world, int(env.now))
+        world.tell(stream)
+
+
 # ------------------------------------------------------------------------------------------------------ the visits
 def serve(world: World, until: int) -> None:
     """Serve all visits before a second. No tile holds two visits of one user; users commute."""
@@ -262,6 +428,7 @@ def serve(world: World, until: int) -> None:
         due = due[world.next_time[due] < until]
     world.log.close_window()
     world.impressions.close_window()
+    world.shadow.close_window()
     world._now = until
     world.on_window(world)
 
@@ -269,7 +436,8 @@ def serve(world: World, until: int) -> None:
 def visit(world: World, who: Ints) -> None:
     """Let the users *who* visit once each. Row i of every array below belongs to who[i]."""
     visits = world.arrive(who)
-    searching = visits.uniform("visit.organic") < world.curiosity(visits)
+    searching = world.searching(visits)
+    world.counters.visits += len(who)
     browse(world, visits.take(~searching))
     search(world, visits.take(searching))
     world.leave(visits)
@@ -281,9 +449,7 @@ def browse(world: World, visits: Visits) -> None:
         return
     people = world.people(visits)
     ranking = world.rank(visits)
-    slate = world.scenario.policy.slate(visits, ranking, world.scenario.slate)
-    for signal in world.scenario.signals:
-        slate = signal.amend(visits, slate)
+    slate = compose(visits, ranking, world.scenario.slate, world.scenario.policy, world.streams)
     order = world.scenario.choice.click(visits, slate, people)
     consume(world, visits, people, _clicks(slate, order))
     world.counters.show(visits, slate)
@@ -314,19 +480,59 @@ def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> Non
     truth = replace(people, interests=people.interests[clicks.row], had=None)
     utility = world.scenario.choice.utility(made, clicks.item, truth)
     world.log.append(_rows(world, made, clicks))
-    for turn in _turns(clicks.row):
+    number = nth(clicks.row)
+    for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
         new = world.consumed.add(made.user[turn], clicks.item[turn])
         world.counters.click(made.user[turn], clicks.item[turn], clicks.origin[turn], utility[turn], new)
         if world.scenario.consumed == "leave":
             world.shortlists.drop(made.user[turn], clicks.item[turn])
+        if world.scenario.open_loop:
+            imagine(world, made.take(turn), int(number[turn[0]]), np.full(len(turn), world.epoch, np.int32))
 
 
-def _turns(row: Ints) -> list[Ints]:
-    """Return the clicks in turns that hold no visit twice: all first clicks, all second ones, ..."""
-    first = np.concatenate([[True], row[1:] != row[:-1]])
-    start = np.flatnonzero(first)
-    nth = np.arange(len(row)) - np.repeat(start, np.diff(np.append(start, len(row))))
-    return [np.flatnonzero(nth == turn) for turn in range(int(nth.max()) + 1)]
+def imagine(world: World, visits: Visits, number: int, epoch: np.ndarray) -> None:
+    """For click *number* of each visit, draw what its user would have consumed unsteered, and write it into the shadow log.
+
+    Nobody consumes it: it teaches in place of the click. What the user's shadow has had once it does not have again where people do not;
+    a shadow that has had everything leaves no row.
+    """
+    had = world.shadow_consumed if world.scenario.consumption == "once" else None
+    item = behaviour.organic(replace(visits, gone=had), world.users.interests[visits.user], world.demand, f"shadow#{number}")
+    found = item != NOTHING
+    visits, item, epoch = visits.take(found), item[found], epoch[found]
+    world.shadow_consumed.add(visits.user, item)
+    rows = _outside(len(item), Origin.ORGANIC) | {"clicked": np.zeros(len(item), np.bool_)}
+    visit, position = visits.ordinal.astype(np.int32), np.full(len(item), number, np.int16)
+    world.shadow.append(rows | {"time": visits.time, "epoch": epoch, "user": visits.user.astype(np.int32), "item": item, "visit": visit, "position": position})
+
+
+def nth(*keys: np.ndarray) -> np.ndarray:
+    """Return how many rows before each one have the same keys: (rows,)."""
+    order = np.lexsort(keys[::-1])
+    changed = np.zeros(len(order), np.bool_)
+    for key in keys:
+        changed[1:] |= key[order][1:] != key[order][:-1]
+    start = np.maximum.accumulate(np.where(changed, np.arange(len(order)), 0))
+    result = np.empty(len(order), np.int64)
+    result[order] = np.arange(len(order)) - start
+    return result
+
+
+def _outside(rows: int, origin: Origin) -> Columns:
+    """Return log columns of rows that the feed did not place."""
+    return {
+        "position": np.full(rows, -1, np.int16), "origin": np.full(rows, origin, np.int8), "propensity": np.full(rows, np.nan),
+        "clicked": np.ones(rows, np.bool_), "depth": np.zeros(rows), "via": np.full(rows, -1, np.int8),
+    }  # fmt: skip
+
+
+def _told(world: World, told: Told) -> Columns:
+    """Return log columns of what a signal tells: rows of no visit, that nobody consumed."""
+    rows = len(told.item)
+    return _outside(rows, told.origin) | {
+        "time": np.full(rows, world.now), "epoch": np.full(rows, world.epoch, np.int32), "clicked": np.zeros(rows, np.bool_),
+        "visit": np.full(rows, -1, np.int32), "user": told.user.astype(np.int32), "item": told.item,
+    }  # fmt: skip
 
 
 def _clicks(slate: Slate, order: np.ndarray) -> Clicks:
@@ -353,7 +559,19 @@ def _rows(world: World, visits: Visits, clicks: Clicks) -> Columns:
         "propensity": clicks.propensity,
         "clicked": np.ones(len(visits), np.bool_),
         "depth": np.where(made, world.model.depth[clicks.item], 0.0),
+        "via": _via(world, visits, clicks),
     }
+
+
+def _via(world: World, visits: Visits, clicks: Clicks) -> np.ndarray:
+    """Return how the sender of each shared item had met it, (clicks,); -1 where nobody shared it."""
+    via = np.full(len(visits), -1, np.int8)
+    shared = clicks.origin == Origin.FRIEND
+    for stream in world.streams:
+        if shared.any() and stream.signal.origin == Origin.FRIEND:
+            theirs = shared & (stream.opened[visits.user] == clicks.item)
+            via[theirs] = stream.via[visits.user[theirs]]
+    return via
 
 
 def _impressions(world: World, visits: Visits, slate: Slate, order: np.ndarray) -> Columns:
@@ -361,6 +579,24 @@ def _impressions(world: World, visits: Visits, slate: Slate, order: np.ndarray) 
     at = np.nonzero(slate.items != NOTHING)
     shown = Clicks(at[0], at[1].astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
     return _rows(world, visits.take(at[0]), shown) | {"clicked": order[at] > 0}
+
+
+def _streams(scenario: Scenario, users: int) -> list[Stream]:
+    """Return the state of all signals that are not off; serials count those of one kind, so that one more kind changes none."""
+    active = [signal for signal in scenario.signals if not signal.off]
+    before = [sum(other.kind == signal.kind for other in active[:place]) for place, signal in enumerate(active)]
+    return [signal.stream(serial, users, scenario.retrain.every) for signal, serial in zip(active, before, strict=True)]
+
+
+def _no_rows() -> Rows:
+    return Rows.of({name: np.zeros(0, dtype) for name, dtype in SCHEMA.items()})
+
+
+def _before(log: np.ndarray) -> Rows:
+    """Return rows of a log of before the loop, users and items: (2, rows)."""
+    rows = _outside(log.shape[1], Origin.ANCHOR) | {"user": log[0], "item": log[1]}
+    none = {name: np.full(log.shape[1], -1, dtype) for name, dtype in SCHEMA.items() if name not in rows}
+    return Rows.of(rows | none)
 
 
 def _provenance(rows: Rows) -> tuple[float, float, float]:
@@ -390,3 +626,5 @@ def check(scenario: Scenario, users: Users, items: Items) -> None:
             f"population.topics: people have {people} topics and items {catalog}; give both the same number"
         )
     scenario.choice.check(scenario.slate, len(users), len(items))
+    for signal in scenario.signals:
+        signal.check(len(users), len(items))

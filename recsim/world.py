@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ class Origin(IntEnum):
 
 
 FEED = (Origin.MODEL, Origin.EXPLORE, Origin.FRIEND, Origin.EDITOR, Origin.PANEL)  # what a feed shows
+STATED = (Origin.SURVEY, Origin.ANCHOR, Origin.SYNTHETIC)  # rows that teach, but that nobody consumed in the run
 HUMAN = (Origin.ORGANIC, Origin.FRIEND, Origin.EDITOR, Origin.SURVEY, Origin.PANEL, Origin.ANCHOR)
 
 
@@ -55,6 +57,7 @@ class Visits:
     released: int
     randomness: Randomness
     gone: Consumed | None
+    _words: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -68,6 +71,13 @@ class Visits:
     def block(self, label: str, count: int) -> Floats:
         """Return *count* numbers in (0, 1) a visit: (n, count)."""
         return self.randomness.block(label, self.address, self.ordinal, count)
+
+    def number(self, label: str, which: int) -> Floats:
+        """Return number *which* of `block`, (n,), without the ones before it."""
+        place = label, which // 4
+        if place not in self._words:
+            self._words[place] = self.randomness.words(label, self.address, self.ordinal, which // 4)
+        return (self._words[place][:, which % 4].astype(np.float64) + 0.5) * 2.0**-32
 
     def take(self, rows: Ints | Bools) -> Self:
         """Return some of the visits."""
@@ -96,17 +106,50 @@ class Visits:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What the platform publishes with a model for policies to use, all as of the model's cut; never live counts.
+
+    counts: (items,), the weight of the training rows about each item, the model's prior included. impressions, clicks:
+    (items,), of the feed over the time of the training rows. topics: (items, topics), what items are about, as the
+    catalogue says openly. taste: (users, topics), the mean topics of each user's training rows by weight, rows of zeros for users
+    without any; (users, 0) where the policy does not want it.
+    """
+
+    counts: Floats
+    impressions: Floats
+    clicks: Floats
+    topics: Floats
+    taste: Floats
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, counts: Floats) -> Self:
+        """Return what a model publishes that has nothing but counts."""
+        nothing = np.zeros(len(counts))
+        return cls(counts, nothing, nothing, np.ones((len(counts), 1)), np.zeros((0, 0)))
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what *make* gives, made once for this model and kept under a name."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+@dataclass(frozen=True)
 class Ranking:
     """What a model would show, best first: items (n, c) int32, NOTHING behind the last.
 
-    counts: (items,), how often the model saw each item clicked, its prior included; that is all a policy learns of it.
-    weights: None where the order is fixed given the model and the user. Else (items,), and the order is a draw without
-    replacement in proportion to them (Plackett-Luce), fresh for every visit.
+    published: what a policy may know beside the order. weights: None where the order is fixed given the model and the user.
+    Else (items,), and the order is a draw without replacement in proportion to them (Plackett-Luce), fresh for every visit.
+    scores: (n, c), what the model thinks of each, -inf where it has no opinion; None where it has none of any. picks: the
+    items that editors chose last.
     """
 
     items: Items32
-    counts: Floats
+    published: Published
     weights: Floats | None = None
+    scores: Floats | None = None
+    picks: Items32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
@@ -120,6 +163,23 @@ class Slate:
     items: Items32
     origin: npt.NDArray[np.int8]
     propensity: Floats
+
+
+def filled(rows: int, size: int, put: Callable[[Items32], tuple[Items32, npt.NDArray[np.int8], Floats]]) -> Slate:
+    """Return slates filled from the top by *put*, which is given what is placed (n, r) and returns item, origin, propensity.
+
+    A slate ends at the first position for which there is nothing.
+    """
+    items = np.full((rows, size), NOTHING, np.int32)
+    origin = np.full((rows, size), Origin.MODEL, np.int8)
+    propensity = np.full((rows, size), np.nan)
+    for position in range(size):
+        item, cause, chance = put(items[:, :position])
+        there = (item != NOTHING) & ((items[:, position - 1] != NOTHING) if position else True)
+        items[:, position] = np.where(there, item, NOTHING)
+        origin[:, position] = cause
+        propensity[:, position] = np.where(there, chance, np.nan)
+    return Slate(items, origin, propensity)
 
 
 @dataclass(frozen=True)
@@ -138,17 +198,39 @@ class Clicks:
 
 @dataclass(frozen=True)
 class Rows:
-    """Training rows in the order of the log: user, item, weight, origin, depth, epoch, all (rows,)."""
+    """Training rows in the order of the log, all (rows,): user, item, weight, origin, label, depth, epoch, time, visit, propensity.
+
+    label: the origin as the platform believes it, which rules go by; origin: as it is, which measures go by. time in seconds;
+    visit: the ordinal of the user's visit, -1 for rows of no visit; propensity: NaN where the feed did not place the item.
+    """
 
     user: npt.NDArray[np.int32]
     item: Items32
     weight: Floats
     origin: npt.NDArray[np.int8]
+    label: npt.NDArray[np.int8]
     depth: Floats
     epoch: npt.NDArray[np.int32]
+    time: Ints
+    visit: npt.NDArray[np.int32]
+    propensity: Floats
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @classmethod
+    def of(cls, columns: dict[str, np.ndarray[Any, Any]]) -> Self:
+        """Return rows of the log as they stand, each of weight 1 and believed to be what it is."""
+        plain = {name: columns[name] for name in ("user", "item", "origin", "depth", "epoch", "time", "visit", "propensity")}
+        return cls(weight=np.ones(len(columns["user"])), label=columns["origin"], **plain)
+
+    def take(self, keep: Ints | Bools) -> Self:
+        """Return some of the rows."""
+        return type(self)(**{name: column[keep] for name, column in vars(self).items()})
+
+    def and_(self, more: Rows) -> Self:
+        """Return these rows and then the others."""
+        return type(self)(**{name: np.concatenate([column, getattr(more, name)]) for name, column in vars(self).items()})
 
     def per_item(self, items: int) -> Floats:
         """Return the weight of the rows about each item: (items,)."""

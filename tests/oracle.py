@@ -213,9 +213,10 @@ class Row(NamedTuple):
     propensity: float
     clicked: bool
     depth: float
+    via: int
 
 
-DTYPES = dict(zip(Row._fields, ("<i8", "<i4", "<i4", "<i4", "<i4", "<i2", "|i1", "<f8", "|b1", "<f8"), strict=True))
+DTYPES = dict(zip(Row._fields, ("<i8", "<i4", "<i4", "<i4", "<i4", "<i2", "|i1", "<f8", "|b1", "<f8", "|i1"), strict=True))
 
 
 def in_order(rows: list[Row]) -> list[Row]:
@@ -679,4 +680,4 @@ class World:
         """Return a row of the log as of now."""
         depth = self.model.depth[item] if origin == MODEL else 0.0
         time, epoch = int(self.env.now), self.model.number
-        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth)
+        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth, -1)

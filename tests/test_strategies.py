@@ -66,7 +66,7 @@ def visits(count: int, items: int, gone: list[int]) -> Visits:
 
 COUNTS = np.array([5.0, 1.0, 0.5, 9.0, 2.0, 2.0, 4.0, 3.0])
 MODELS: dict[str, Model] = {
-    "fixed order": Order(1, COUNTS, np.ones(8), np.argsort(-COUNTS).astype(np.int32)),
+    "fixed order": Order(1, COUNTS, np.ones(8), np.argsort(-COUNTS).astype(np.int32), COUNTS),
     "random order": Chances(1, COUNTS, np.ones(8)),
     "even chances": Chances(1, np.ones(8), np.ones(8)),
 }

@@ -20,7 +20,7 @@ FLOORS = [
     {"archive"},
     {"scenario"},
     {"calibration"},
-    {"shortlists", "counting"},
+    {"shortlists", "counting", "slates"},
     {"recommenders", "policies", "training", "behaviour", "signals", "metrics"},
     {"lottery"},
     {"world"},
