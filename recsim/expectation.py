@@ -9,6 +9,7 @@ from typing import Any
 from recsim import training
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
+from recsim.signals import Signal
 from recsim.simulation import check
 from recsim.world import DAY
 
@@ -48,7 +49,9 @@ def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
     """Return expected visits, with and without the feed, and what they can leave behind at most."""
     rates = scenario.visits.rates(Randomness(1), users)
     organic = sum(days * float((rates * (users.curiosity + lift).clip(max=1)).sum()) for days, lift in _lifts(scenario))
+    organic += sum(_counted(scenario, signal) for signal in scenario.signals if signal.searches)
     visits = float(rates.sum()) * scenario.days
+    organic = min(organic, visits)
     clicks = min(scenario.slate, getattr(scenario.choice, "clicks", scenario.slate))
     if scenario.choice.kind == "AlwaysClick":
         clicks = 1
@@ -57,6 +60,12 @@ def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
         "impressions_at_most": round((visits - organic) * scenario.slate),
         "clicks_at_most": round((visits - organic) * clicks + organic),
     }  # fmt: skip
+
+
+def _counted(scenario: Scenario, signal: Signal) -> float:
+    """Return how many visits a signal touches that has a count, over the whole run."""
+    days = max(0.0, min(signal.to_day, scenario.days) - signal.from_day)
+    return (signal.count or 0) * days / (signal.every or scenario.retrain.every)
 
 
 def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:

@@ -295,6 +295,11 @@ class Recommender(Recipe):
 
     learns: ClassVar[bool] = True
     """Whether the rows teach it anything: without that there is no loop."""
+    @property
+    def counts_impressions(self) -> bool:
+        """Whether it learns from how often items were shown, not from the rows alone."""
+        return False
+
     in_one_thread: ClassVar[bool] = False
     """Whether it trains in one thread, however many there are, so that the same rows give the same model."""
 
@@ -381,6 +386,11 @@ class Popularity(Recommender):
     score: Literal["count", "click_rate"] = Field("count", description="what makes an item popular")
     prior: float = Field(0.0, ge=0, description="added to each count")
     model = Order
+
+    @property
+    def counts_impressions(self) -> bool:
+        """Whether it learns from how often items were shown, not from the rows alone."""
+        return self.score == "click_rate"
 
     def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the items by score; the model's counts are the weights of the rows plus the prior."""

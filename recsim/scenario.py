@@ -17,9 +17,9 @@ from recsim.errors import RecsimError, nearest
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
-from recsim.recommenders import ALS, Random, Recommender
-from recsim.signals import Signal
-from recsim.training import Rule
+from recsim.recommenders import ALS, Oracle, Popularity, Random, Recommender
+from recsim.signals import AnchorReplay, OrganicLift, Signal
+from recsim.training import Rule, intervals
 from recsim.world import DAY
 
 
@@ -67,18 +67,28 @@ class Scenario(Recipe):
             raise ValueError("must be 0 or at least a second")
         return days
 
+    @model_validator(mode="after")
+    def _placebo(self) -> Self:
+        if self.open_loop and self.recommender.counts_impressions:
+            raise ValueError("open_loop teaches rows that nobody was shown, but the recommender learns from click rates")
+        if self.open_loop and self.policy.counts_impressions:
+            raise ValueError(f"open_loop teaches rows that nobody was shown, but {self.policy.kind} learns from click rates")
+        return self
+
     @field_validator("training", "signals", mode="before")
     @classmethod
     def _listed(cls, tables: Any) -> Any:
         return tuple(tables) if isinstance(tables, list) else tables
 
     @classmethod
-    def load(cls, path: str | Path) -> Scenario:
+    def load(cls, path: str | Path, base: str | Path | None = None) -> Scenario:
         """Return the scenario of a TOML file; without a name of its own it is called after the file.
 
-        Raises RecsimError in one line when the file is missing, broken, or wrong in any setting.
+        A file may name another as its `base`, by a path from where it lies: what it says itself, table by table,
+        replaces what the base says. base: another file to stand in for that one. Raises RecsimError in one line when
+        a file is missing, broken, or wrong in any setting.
         """
-        return cls.parse(_read(Path(path)), where=str(path), name=Path(path).stem)
+        return cls.parse(_with_base(Path(path), base), where=str(path), name=Path(path).stem)
 
     @classmethod
     def parse(cls, table: dict[str, Any], where: str = "scenario", name: str = "scenario") -> Scenario:
@@ -94,6 +104,26 @@ class Scenario(Recipe):
         for path, text in settings.items():
             _put(table, path.split("."), _value(text), f"{where} {path}")
         return Scenario.parse(table, where=where)
+
+    def controls(self) -> dict[str, Scenario]:
+        """Return the arms beside which an effect of the loop can be seen, by name.
+
+        oracle: ranks by true preference, the upper bound. random: no model. popularity: no personal model. no feed:
+        all visits are organic. open loop: the same feed, but models learn from what people would have done unsteered.
+        all items known: a row by somebody who wants it for every item, so that no item is missing for want of a first
+        click.
+        """
+        plain = self.but(policy=Greedy())
+        once = {} if intervals(self.training) else {"to_day": 1 / DAY}
+        known = AnchorReplay(each="item", rate=1.0, **once)
+        return {
+            "oracle": plain.but(recommender=Oracle(), start=Oracle()),
+            "random": plain.but(recommender=Random(), start=Random()),
+            "popularity": plain.but(recommender=Popularity()),
+            "no feed": self.but(signals=(*self.signals, OrganicLift(rate=1.0))),
+            "open loop": self.but(open_loop=True),
+            "all items known": self.but(signals=(*self.signals, known)),
+        }
 
     def table(self) -> dict[str, Any]:
         """Return the scenario as a nested table of plain values, every setting written out."""
@@ -137,6 +167,19 @@ def _with_kinds(schema: Any) -> Any:
     if FAMILY not in schema:
         return rest
     return rest | {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in sorted(family(FAMILIES[schema[FAMILY]]))]}
+
+
+def _with_base(path: Path, base: str | Path | None, depth: int = 0) -> dict[str, Any]:
+    """Return the table of a file laid over that of its base."""
+    table = _read(path)
+    named = table.pop("base", None)
+    if named is not None and (not isinstance(named, str) or depth > 8):
+        raise RecsimError(f"{path}: base: {named!r} leads to no scenario; give the path of a scenario file that has no such base")
+    below = Path(base) if base is not None else path.parent / named if named is not None else None
+    if below is None:
+        return table
+    under = _with_base(below, None, depth + 1)
+    return {key: value for key, value in under.items() if key not in ("name", "about")} | table
 
 
 def _read(path: Path) -> dict[str, Any]:

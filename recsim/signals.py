@@ -29,11 +29,12 @@ from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Origin, Visits
 class Stream:
     """The state of one signal in one world.
 
-    serial: its place among the signals of its kind that are not off. every: days between its moments. moments: how many of
-    them are over. chosen: the visits that a count has chosen, as sorted numbers user * 2**32 + ordinal; share: of all visits to the feed in that time.
-    inbox: (users,), the item that waits for each user, NOTHING where none does; opened: (users,), the one she was shown last;
-    via: (users,), how the sender of what came last had met it.
-    picks: items chosen last, and their addresses. anchor: (2, rows), users and items of a log from before the loop.
+    serial: its place among the signals of its kind that are not off. every: days between its moments. moments: how
+    many of them are over. chosen: the visits that a count has chosen, as sorted numbers user * 2**32 + ordinal;
+    share: of all visits to the feed in that time. inbox: (users,), the item that waits for each user, NOTHING where
+    none does; opened: (users,), the one she was shown last; via: (users,), how the sender of what came last had met
+    it. picks: items chosen last, and their addresses. anchor: (2, rows), users and items of a log from before the
+    loop.
     """
 
     signal: Signal
@@ -71,10 +72,12 @@ class Stream:
 class Occasion:
     """What a signal is handed at a moment of its timetable.
 
-    moment: how many there were before. users: (users,) and items: (items,), where their random numbers live. activity: (users,),
-    visits a day. coming(until): user and ordinal of the feed visits from now to a second, as the timetable of people has them. demand: (topics, items), of those who want a topic, the share that wants each item. ask(user, address, label):
-    what these people would choose unsteered, their random numbers taken from other addresses. fans(item, label): one user for each item, drawn
-    from those who want it. clicks(second): what was consumed since a second, as columns of the log.
+    moment: how many there were before. users: (users,) and items: (items,), where their random numbers live.
+    activity: (users,), visits a day. coming(until): user and ordinal of the feed visits from now to a second, as the
+    timetable of people has them. demand: (topics, items), of those who want a topic, the share that wants each item.
+    ask(user, address, label): what these people would choose unsteered, their random numbers taken from other
+    addresses. fans(item, label): one user for each item, drawn from those who want it. clicks(second): what was
+    consumed since a second, as columns of the log.
     """
 
     moment: int
@@ -102,9 +105,9 @@ class Told:
 class Signal(Recipe):
     """A recipe for one stream of human signal: one strength, a schedule and a price.
 
-    rate and count are two ways to give the strength; one of them is given. What a rate is a share of, each kind says; a count
-    is an absolute number every *every* days, by default once an epoch. What a kind does not do it inherits: it leaves visits, slates
-    and log alone.
+    rate and count are two ways to give the strength; one of them is given. What a rate is a share of, each kind says;
+    a count is an absolute number every *every* days, by default once an epoch. What a kind does not do it inherits:
+    it leaves visits, slates and log alone.
     """
 
     rate: float | None = Field(None, ge=0, le=1, description="strength as a share; this or count")
@@ -152,7 +155,8 @@ class Signal(Recipe):
         """Return its state as a world begins; *every*: days between its moments where it does not say."""
         return Stream(
             self, serial, self.every or every, np.full(users, NOTHING, np.int32), np.full(users, NOTHING, np.int32),
-            np.full(users, -1, np.int8), np.zeros(0, np.int32), np.zeros(0, np.uint32), np.zeros((2, 0), np.int32), np.zeros(0, np.int64),
+            np.full(users, -1, np.int8), np.zeros(0, np.int32), np.zeros(0, np.uint32),
+            np.zeros((2, 0), np.int32), np.zeros(0, np.int64),
         )  # fmt: skip
 
     @property
@@ -163,8 +167,8 @@ class Signal(Recipe):
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
         """Do what a moment asks for; return the rows it puts into the log, and the number of labels to be paid.
 
-        Where the strength is a count, so many of the feed visits up to the next moment are chosen, each set of them alike: people
-        come when they come, whatever the feed does, so that their visits are known beforehand.
+        Where the strength is a count, so many of the feed visits up to the next moment are chosen, each set of them
+        alike: people come when they come, whatever the feed does, so that their visits are known beforehand.
         """
         if self.count is not None:
             user, ordinal = occasion.coming(stream.second(occasion.moment + 1))
@@ -175,7 +179,9 @@ class Signal(Recipe):
         return None, 0
 
     def _taken(self, chance: Floats) -> Ints:
-        """Return which of some candidates the strength takes, given a number in (0, 1) each: a share, or the count smallest."""
+        """Return which of some candidates the strength takes, given a number in (0, 1) each: a share, or the count
+        smallest.
+        """
         if self.count is None:
             return np.flatnonzero(chance < (self.rate or 0.0))
         return np.sort(smallest(chance, self.count))
@@ -214,7 +220,8 @@ class Signal(Recipe):
 class OrganicLift(Signal):
     """Make more visits organic: a search box, a library page, anything that lets people choose for themselves.
 
-    rate: added to the probability that a visit is organic. count: so many visits that would have been in the feed are organic.
+    rate: added to the probability that a visit is organic. count: so many visits that would have been in the feed are
+    organic.
     """
 
     searches: ClassVar[bool] = True
@@ -252,9 +259,10 @@ class Panel(Signal):
 class EditorPicks(Signal):
     """Show what editors picked, in one position of some visits.
 
-    Every *every* days the editors choose *picks* items, without replacement, by their taste: "topics" gives all topics the same weight and
-    within a topic follows true demand; "even" treats all items alike; a list gives one weight an item. rate: share of the feed visits
-    that show a pick, count: number of them. Which of the picks is uniform over those that may be shown. Each pick is a label.
+    Every *every* days the editors choose *picks* items, without replacement, by their taste: "topics" gives all
+    topics the same weight and within a topic follows true demand; "even" treats all items alike; a list gives one
+    weight an item. rate: share of the feed visits that show a pick, count: number of them. Which of the picks is
+    uniform over those that may be shown. Each pick is a label.
     """
 
     origin: ClassVar[Origin] = Origin.EDITOR
@@ -328,9 +336,9 @@ class EditorPicks(Signal):
 class FriendShares(Signal):
     """Let people pass on what they consumed to their friends; it waits in the friend's inbox for the next visit to the feed.
 
-    Every *every* days each item that a user consumed since is passed to each friend with probability *rate*, or *count* such passes are
-    drawn in all. An inbox holds what came last. edges: pairs of users, by running number, who are friends of each other.
-    The log says in `via` how the sender had met the item.
+    Every *every* days each item that a user consumed since is passed to each friend with probability *rate*, or
+    *count* such passes are drawn in all. An inbox holds what came last. edges: pairs of users, by running number, who
+    are friends of each other. The log says in `via` how the sender had met the item.
     """
 
     origin: ClassVar[Origin] = Origin.FRIEND
@@ -435,9 +443,10 @@ class Survey(Signal):
 class AnchorReplay(Signal):
     """Put rows of a log from before the loop into the log again, at every moment: an anchor in the human past.
 
-    each = "visit": the log holds *size* rows, users drawn in proportion to how often they come, items as each of them would choose
-    unsteered. each = "item": it holds one row for every item, its user drawn from those who want it: then no item is unknown to the model, and
-    what a feed still does not show is not for want of a first click. rate: share of the log that is replayed at a moment; count: number of its rows.
+    each = "visit": the log holds *size* rows, users drawn in proportion to how often they come, items as each of them
+    would choose unsteered. each = "item": it holds one row for every item, its user drawn from those who want it:
+    then no item is unknown to the model, and what a feed still does not show is not for want of a first click. rate:
+    share of the log that is replayed at a moment; count: number of its rows.
     """
 
     origin: ClassVar[Origin] = Origin.ANCHOR

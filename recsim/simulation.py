@@ -32,7 +32,21 @@ from recsim.shortlists import Shortlists
 from recsim.signals import AnchorReplay, Occasion, Stream, Told
 from recsim.slates import compose
 from recsim.training import Lesson, tastes
-from recsim.world import DAY, HUMAN, NOTHING, Clicks, Counts, Ints, Items32, Origin, Published, Ranking, Rows, Slate, Visits
+from recsim.world import (
+    DAY,
+    HUMAN,
+    NOTHING,
+    Clicks,
+    Counts,
+    Ints,
+    Items32,
+    Origin,
+    Published,
+    Ranking,
+    Rows,
+    Slate,
+    Visits,
+)
 
 TILE = 4096  # visits served at a time
 
@@ -133,9 +147,9 @@ class World:
     def fork(self, scenario: Scenario) -> World:
         """Return a world that is as this one is now, and goes on under another feed, other training or other signals.
 
-        Raises RecsimError where the scenario differs in more than that, or a model waits to go live. Streams whose signal is the same
-        go on; others begin now. Where this world was not drawn with forks=True, the counts of impressions of the past are those of its own
-        training window.
+        Raises RecsimError where the scenario differs in more than that, or a model waits to go live. Streams whose
+        signal is the same go on; others begin now. Where this world was not drawn with forks=True, the counts of
+        impressions of the past are those of its own training window.
         """
         for name in ("world_seed", "population", "catalog", "visits", "choice", "consumption", "consumed", "retrain"):
             if getattr(scenario, name) != getattr(self.scenario, name):
@@ -165,7 +179,9 @@ class World:
         return twin
 
     def imagine_past(self) -> None:
-        """Draw the shadow rows of all clicks so far, where the scenario wants any: they have addresses, so they are always the same."""
+        """Draw the shadow rows of all clicks so far, where the scenario wants any: they have addresses, so they are
+        always the same.
+        """
         if not self.scenario.open_loop:
             return
         rows = self.log.columns()
@@ -245,7 +261,9 @@ class World:
         return searching
 
     def coming(self, until: int) -> tuple[Ints, Ints]:
-        """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own timetable has them."""
+        """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own
+        timetable has them.
+        """
         ordinal, time = self.ordinal.copy(), self.next_time.copy()
         due, parts = self.due(until), [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         while len(due):
@@ -493,17 +511,18 @@ def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> Non
 def imagine(world: World, visits: Visits, number: int, epoch: np.ndarray) -> None:
     """For click *number* of each visit, draw what its user would have consumed unsteered, and write it into the shadow log.
 
-    Nobody consumes it: it teaches in place of the click. What the user's shadow has had once it does not have again where people do not;
-    a shadow that has had everything leaves no row.
+    Nobody consumes it: it teaches in place of the click. What the user's shadow has had once it does not have again
+    where people do not; a shadow that has had everything leaves no row.
     """
     had = world.shadow_consumed if world.scenario.consumption == "once" else None
     item = behaviour.organic(replace(visits, gone=had), world.users.interests[visits.user], world.demand, f"shadow#{number}")
     found = item != NOTHING
     visits, item, epoch = visits.take(found), item[found], epoch[found]
     world.shadow_consumed.add(visits.user, item)
-    rows = _outside(len(item), Origin.ORGANIC) | {"clicked": np.zeros(len(item), np.bool_)}
-    visit, position = visits.ordinal.astype(np.int32), np.full(len(item), number, np.int16)
-    world.shadow.append(rows | {"time": visits.time, "epoch": epoch, "user": visits.user.astype(np.int32), "item": item, "visit": visit, "position": position})
+    world.shadow.append(_outside(len(item), Origin.ORGANIC) | {
+        "time": visits.time, "epoch": epoch, "visit": visits.ordinal.astype(np.int32), "user": visits.user.astype(np.int32),
+        "item": item, "position": np.full(len(item), number, np.int16), "clicked": np.zeros(len(item), np.bool_),
+    })  # fmt: skip
 
 
 def nth(*keys: np.ndarray) -> np.ndarray:
@@ -582,7 +601,9 @@ def _impressions(world: World, visits: Visits, slate: Slate, order: np.ndarray) 
 
 
 def _streams(scenario: Scenario, users: int) -> list[Stream]:
-    """Return the state of all signals that are not off; serials count those of one kind, so that one more kind changes none."""
+    """Return the state of all signals that are not off; serials count those of one kind, so that one more kind
+    changes none.
+    """
     active = [signal for signal in scenario.signals if not signal.off]
     before = [sum(other.kind == signal.kind for other in active[:place]) for place, signal in enumerate(active)]
     return [signal.stream(serial, users, scenario.retrain.every) for signal, serial in zip(active, before, strict=True)]

@@ -1,9 +1,9 @@
 """Slates: what a policy and the signals that place items make of a ranking together, with exact propensities.
 
-A signal touches a visit by one coin. The source of a position is the first touching signal, in the order listed, that claims it and
-has an item; else the policy. Seen from outside, which signals touch a visit is not known, but the items above tell something of it: the
-propensity is the sum over all sets of touching signals of the probability of that set given what stands above, times that of the item
-under it.
+A signal touches a visit by one coin. The source of a position is the first touching signal, in the order listed, that
+claims it and has an item; else the policy. Seen from outside, which signals touch a visit is not known, but the items
+above tell something of it: the propensity is the sum over all sets of touching signals of the probability of that set
+given what stands above, times that of the item under it.
 """
 
 from __future__ import annotations

@@ -109,10 +109,10 @@ class Visits:
 class Published:
     """What the platform publishes with a model for policies to use, all as of the model's cut; never live counts.
 
-    counts: (items,), the weight of the training rows about each item, the model's prior included. impressions, clicks:
-    (items,), of the feed over the time of the training rows. topics: (items, topics), what items are about, as the
-    catalogue says openly. taste: (users, topics), the mean topics of each user's training rows by weight, rows of zeros for users
-    without any; (users, 0) where the policy does not want it.
+    counts: (items,), the weight of the training rows about each item, the model's prior included. impressions,
+    clicks: (items,), of the feed over the time of the training rows. topics: (items, topics), what items are about,
+    as the catalogue says openly. taste: (users, topics), the mean topics of each user's training rows by weight, rows
+    of zeros for users without any; (users, 0) where the policy does not want it.
     """
 
     counts: Floats
@@ -198,10 +198,12 @@ class Clicks:
 
 @dataclass(frozen=True)
 class Rows:
-    """Training rows in the order of the log, all (rows,): user, item, weight, origin, label, depth, epoch, time, visit, propensity.
+    """Training rows in the order of the log, all (rows,): user, item, weight, origin, label, depth, epoch, time,
+    visit, propensity.
 
-    label: the origin as the platform believes it, which rules go by; origin: as it is, which measures go by. time in seconds;
-    visit: the ordinal of the user's visit, -1 for rows of no visit; propensity: NaN where the feed did not place the item.
+    label: the origin as the platform believes it, which rules go by; origin: as it is, which measures go by. time in
+    seconds; visit: the ordinal of the user's visit, -1 for rows of no visit; propensity: NaN where the feed did not
+    place the item.
     """
 
     user: npt.NDArray[np.int32]
