@@ -44,9 +44,12 @@ class Consumed:
     def contains(self, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
         """Return whether each user (n,) has had the item, or each of the items (n,) or (n, k) beside her."""
         who = np.broadcast_to(user if item.ndim == 1 else user[:, None], item.shape)
-        place = self._place(who.ravel(), item.ravel()).reshape(item.shape)
-        inside = place < self.count[who]
-        return inside & (self._pool[np.where(inside, self._start[who] + place, 0)] == item)
+        return self._is_at(self._place(who.ravel(), item.ravel()).reshape(item.shape), who, item)
+
+    def _is_at(self, place: Ints, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
+        """Return whether the item is at that place of the user's set."""
+        inside = place < self.count[user]
+        return inside & (self._pool[np.where(inside, self._start[user] + place, 0)] == item)
 
     def stretch(self, user: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Return all that these users have had, as pairs of (row among *user*, item), by row and item."""
@@ -56,7 +59,7 @@ class Consumed:
     def add(self, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
         """Put one item into the set of each user and return whether it was new; *user* holds nobody twice."""
         place = self._place(user, item)
-        new = ~self.contains(user, item)
+        new = ~self._is_at(place, user, item)
         user, item, place = user[new], item[new].astype(np.int32), place[new]
         self._make_room(user[self.count[user] == self._room[user]])
         run, step = spread(self.count[user] - place)

@@ -24,7 +24,8 @@ class Counters:
         each: keep all intervals apart, for worlds that `take_over` with windows of their own.
         """
         items = len(topics)
-        self._topics, self._sums = topics, window is None and not each
+        self._topics = np.concatenate([topics, np.zeros((1, topics.shape[1]))])  # the last row is that of NOTHING, -1
+        self._sums = window is None and not each
         self.intervals: deque[Tally] = deque(
             [np.zeros((2, len(Origin), items), np.int64)], maxlen=None if each else window or 1
         )
@@ -69,8 +70,7 @@ class Counters:
         self._count(0, slate.origin[there], slate.items[there])
         shown = np.zeros((len(visits), self._topics.shape[1]))
         for position in range(slate.items.shape[1]):
-            seen = there[:, position]
-            shown[seen] += self._topics[slate.items[seen, position]]
+            shown += self._topics.take(slate.items[:, position], axis=0, mode="wrap")
         self.shown_topics[visits.user] += shown
 
     def click(self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, new: Bools) -> None:

@@ -20,7 +20,7 @@ Words = npt.NDArray[np.uint32]
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = 0x9E3779B9, 0xBB67AE85
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-_CHUNK = 16_384  # counters worked on at a time, so that the twelve or so buffers stay in the processor's cache
+_CHUNK = 16384  # counters worked on at a time, so that the buffers stay in the processor's cache
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
@@ -30,12 +30,19 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> 
     Source: Salmon et al. 2011, section 3.3; checked against the known answers of Random123.
     """
     c0, c1, c2, c3 = (word.astype(np.uint64) for word in counter)
+    p0, p1 = np.empty_like(c0), np.empty_like(c0)
     k0, k1 = key
-    for _ in range(10):
-        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0 = (p1 >> _HALF) ^ c1 ^ np.uint64(k0)
-        c2 = (p0 >> _HALF) ^ c3 ^ np.uint64(k1)
-        c1, c3 = p1 & _LOW, p0 & _LOW
+    for _ in range(10):  # in place: fresh arrays would cost more than the arithmetic
+        np.multiply(c0, _MULTIPLIERS[0], out=p0)
+        np.multiply(c2, _MULTIPLIERS[1], out=p1)
+        np.right_shift(p1, _HALF, out=c0)
+        c0 ^= c1
+        c0 ^= np.uint64(k0)
+        np.right_shift(p0, _HALF, out=c2)
+        c2 ^= c3
+        c2 ^= np.uint64(k1)
+        np.bitwise_and(p1, _LOW, out=c1)
+        np.bitwise_and(p0, _LOW, out=c3)
         k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return c0.astype(np.uint32), c1.astype(np.uint32), c2.astype(np.uint32), c3.astype(np.uint32)
 

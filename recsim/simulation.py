@@ -566,7 +566,6 @@ def _clicks(slate: Slate, order: np.ndarray) -> Clicks:
 
 def _rows(world: World, visits: Visits, clicks: Clicks) -> Columns:
     """Return log columns of clicks, row i of *visits* being that of click i."""
-    made = np.isin(clicks.origin, (Origin.MODEL, Origin.SYNTHETIC))
     return {
         "time": visits.time,
         "epoch": np.full(len(visits), world.epoch, np.int32),
@@ -577,7 +576,7 @@ def _rows(world: World, visits: Visits, clicks: Clicks) -> Columns:
         "origin": clicks.origin,
         "propensity": clicks.propensity,
         "clicked": np.ones(len(visits), np.bool_),
-        "depth": np.where(made, world.model.depth[clicks.item], 0.0),
+        "depth": np.where(clicks.origin == Origin.MODEL, world.model.depth[clicks.item], 0.0),
         "via": _via(world, visits, clicks),
     }
 

@@ -501,6 +501,9 @@ def test_friends_editors_and_panel_are_in_the_feed(origin: int) -> None:
     assert after["all", "gini_model"] == before["all", "gini_model"]
 
 
+AMOUNTS = {"impressions", "clicks", "feed_clicks", "visits", "labels", "spent"}
+
+
 def test_an_empty_window_is_nan() -> None:
     """A window in which nothing happened has the same rows: 0 for amounts and coverage, NaN for what is undefined."""
     window = small()
@@ -509,7 +512,7 @@ def test_an_empty_window_is_nan() -> None:
     value = measured(replace(window, active=0, human_share=math.nan, human_weight=math.nan, depth=math.nan))
     assert list(value) == list(measured(small()))
     defined = {metric for (_, metric), number in value.items() if not math.isnan(number)}
-    assert defined == {m for m in metrics.METRICS if m.startswith("coverage")} | {"impressions", "clicks"}
+    assert defined == {m for m in metrics.METRICS if m.startswith("coverage")} | AMOUNTS
     assert all(number == 0 for number in value.values() if not math.isnan(number))
 
 
