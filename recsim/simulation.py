@@ -347,9 +347,10 @@ class World:
         chance = Randomness(self.randomness.integer("Lesson.rank", when=number))
 
         def rank(user: Ints, n: int) -> Items32:
-            nth, time = np.arange(len(user), dtype=np.uint32), np.full(len(user), self._now)
-            visits = Visits(user, self.users.address[user], nth, time, len(self.items), chance, None)
-            return self.model.rank(visits, n, self.threads).items
+            who, back = np.unique(user, return_inverse=True) if self.model.steady else (user, np.arange(len(user)))
+            ordinal, time = np.arange(len(who), dtype=np.uint32), np.full(len(who), self._now)
+            visits = Visits(who, self.users.address[who], ordinal, time, len(self.items), chance, None)
+            return self.model.rank(visits, n, self.threads).items[back]
 
         return Lesson(
             number, self.users.address, self.items.address, self.randomness, lambda: self._taught(-1), rank, self.model.depth

@@ -28,7 +28,8 @@ Choice = rs.Luce | rs.Given | rs.AlwaysClick | rs.Cascade
 
 DAY = 86_400
 TRIES = 32
-MODEL, EXPLORE, ORGANIC = 0, 1, 2
+MODEL, EXPLORE, ORGANIC, FRIEND, EDITOR, SURVEY, PANEL, ANCHOR, SYNTHETIC = range(9)
+HUMAN = {ORGANIC, FRIEND, EDITOR, SURVEY, PANEL, ANCHOR}
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers
@@ -241,25 +242,131 @@ def digest(rows: list[Row], epochs: int) -> str:
 
 # ----------------------------------------------------------------------------------------------------- training rows
 class Taught(NamedTuple):
-    """A click that a model is trained on, and what it weighs."""
+    """A row that a model is trained on, and what it weighs; *number*: its place in the log, -1 for what is in no log."""
 
+    number: int
+    time: int
+    visit: int
     user: int
     item: int
-    weight: float
+    origin: int
+    label: int
     depth: float
+    propensity: float
+    weight: float
 
 
-def taught(scenario: rs.Scenario, clicks: list[Row]) -> list[Taught]:
-    """Return clicks with the product of the weights that the rules give them, those of weight 0 left out."""
-    rows = []
-    for row in clicks:
-        weight = 1.0
-        for rule in scenario.training:
-            if isinstance(rule, rs.OriginWeights):
-                weight *= {MODEL: rule.model, EXPLORE: rule.explore, ORGANIC: rule.organic}[row.origin]
-        if weight > 0:
-            rows.append(Taught(row.user, row.item, weight, row.depth))
-    return rows
+@dataclass
+class Training:
+    """What the model of a number is trained on: the rules work on `rows`, one after the other.
+
+    past: all rows before the cut, labelled as the rules so far have it. serving: the model that makes rows up.
+    """
+
+    number: int
+    past: list[Taught]
+    rows: list[Taught]
+    serving: Model
+    numbers: Numbers
+    users: int
+
+    @classmethod
+    def of(cls, number: int, log: list[Row], first: int, serving: Model, numbers: Numbers, users: int) -> Training:
+        """Return the training on a log before rules have worked on it; *first*: the second at which the window begins."""
+        past = [
+            Taught(n, row.time, row.visit, row.user, row.item, row.origin, row.origin, row.depth, row.propensity, 1.0)
+            for n, row in enumerate(log)
+        ]
+        return cls(number, past, [row for row in past if row.time >= first], serving, numbers, users)
+
+    def follow(self, rule: rs.Rule) -> None:
+        """Let one rule take, weigh or add rows."""
+        match rule:
+            case rs.OriginWeights():
+                names = ["model", "explore", "organic", "friend", "editor", "survey", "panel", "anchor", "synthetic"]
+                self.weigh(lambda row: getattr(rule, names[row.label]))
+            case rs.DepthWeights():
+                self.weigh(lambda row: by_depth(rule, row))
+            case rs.InversePropensity():
+                self.weigh(lambda row: inverse(row.propensity, rule.clip))
+            case rs.TailWeights():
+                self.weigh_tail(rule.exponent)
+            case rs.Reservoir():
+                self.rows += self.forgotten(rule.rows)
+            case rs.SyntheticRows():
+                self.rows += self.made_up(rule)
+            case rs.WrongLabels():
+                self.past = [self.mistaken(row, rule.rate) for row in self.past]
+                self.rows = [self.mistaken(row, rule.rate) for row in self.rows]
+
+    def weigh(self, factor: Callable[[Taught], float]) -> None:
+        """Multiply the weights of the rows; those of weight 0 are left out."""
+        weighed = [row._replace(weight=row.weight * factor(row)) for row in self.rows]
+        self.rows = [row for row in weighed if row.weight > 0]
+
+    def weigh_tail(self, exponent: float) -> None:
+        """Weigh rows by how rare their items are, so that the total stays."""
+        about: dict[int, float] = {}
+        for row in self.rows:
+            about[row.item] = about.get(row.item, 0.0) + row.weight
+        rare = {item: float(np.power(weight / min(about.values()), -exponent)) for item, weight in about.items()}
+        before = after = 0.0
+        for row in self.rows:
+            before += row.weight
+            after += row.weight * rare[row.item]
+        self.weigh(lambda row: rare[row.item] * (before / after))
+
+    def forgotten(self, keep: int) -> list[Taught]:
+        """Return the last human rows about each item, so many of each, that are no longer among the rows."""
+        left: dict[int, int] = {}
+        found = []
+        for row in reversed(self.past):
+            if row.label in HUMAN and left.setdefault(row.item, keep) > 0:
+                left[row.item] -= 1
+                found.append(row)
+        there = {row.number for row in self.rows}
+        return [row for row in reversed(found) if row.number not in there]
+
+    def made_up(self, rule: rs.SyntheticRows) -> list[Taught]:
+        """Return rows that the serving model makes up."""
+        share = min(rule.share + rule.growth * (self.number - 1), rule.most)
+        have = {row.user for row in self.rows}
+        tree = Tree([float(user in have) for user in range(self.users)])
+        total, made = 0.0, []
+        for row in self.rows:
+            total += row.weight
+        chance = Numbers(int(self.numbers.uniform("Lesson.rank", 0, self.number) * 2**31))
+        for j in range(round(len(self.rows) * share / (1 - share))):
+            label = f"SyntheticRows.user@{self.number}"
+            user = tree.item(self.numbers.block(label, j, 0, len(tree.levels) - 1))
+            ranking = self.serving.ranking(Visit(chance, user, j), lambda item: True)
+            best = list(islice(ranking, rule.best))
+            item = best[math.floor(self.numbers.uniform("SyntheticRows.item", j, self.number) * len(best))]
+            last, depth = max(row.time for row in self.rows), self.serving.depth[item]
+            made.append(
+                Taught(-1, last, -1, user, item, SYNTHETIC, SYNTHETIC, depth, math.nan, total / len(self.rows))
+            )
+        return made
+
+    def mistaken(self, row: Taught, rate: float) -> Taught:
+        """Return the row with its label wrong, if its coin says so."""
+        label, when = ("WrongLabels.visit", row.visit) if row.visit >= 0 else ("WrongLabels.time", row.time)
+        if self.numbers.uniform(label, row.user, when, row.item) < rate:
+            return row._replace(label=MODEL if row.origin in HUMAN else ORGANIC)
+        return row
+
+
+def by_depth(rule: rs.DepthWeights, row: Taught) -> float:
+    """Return the factor of a row for its depth, as its label has it."""
+    depth = max(row.depth, 1.0) if row.label in (MODEL, SYNTHETIC) else 0.0
+    if rule.deepest is not None and depth > rule.deepest:
+        return 0.0
+    return float(np.power(1 - rule.decay, np.array([depth, depth]))[0])  # alone, NumPy would square for a depth of 2
+
+
+def inverse(propensity: float, clip: float) -> float:
+    """Return the inverse of a propensity, from 1 to *clip*; 1 for what the feed did not place."""
+    return 1.0 if math.isnan(propensity) else max(1.0, min(1 / propensity, clip))
 
 
 def weight_by_item(rows: list[Taught], items: int) -> list[float]:
@@ -547,6 +654,7 @@ class Log:
     """What a run leaves behind."""
 
     clicks: list[Row] = field(default_factory=list)
+    shadow: list[Row] = field(default_factory=list)
     impressions: list[Row] = field(default_factory=list)
     epochs: int = 1
     digest: str = ""
@@ -561,6 +669,7 @@ class World:
         self.horizon = round(scenario.days * DAY)
         self.log = Log()
         self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
+        self.imagined: list[set[int]] = [set() for _ in range(self.truth.users)]
         self.lifts = [0.0] * len(scenario.signals)
         nothing = [0] * self.truth.items
         self.model = train(scenario.start, Lesson(0, [], nothing, nothing, None), self.truth, self.numbers)
@@ -582,6 +691,7 @@ class World:
             self.env.process(self.visiting(user))
         self.env.run()
         self.log.clicks, self.log.impressions = in_order(self.log.clicks), in_order(self.log.impressions)
+        self.log.shadow = in_order(self.log.shadow)
         self.log.digest = digest(self.log.clicks, self.log.epochs)
         return self.log
 
@@ -621,11 +731,15 @@ class World:
         """Return what the model of a number learns from: rows of its window, none from after its cut."""
         windows = [rule.last for rule in self.scenario.training if isinstance(rule, rs.Window)]
         first = (number - min(windows)) * self.every if windows else 0
-        clicks = in_order([row for row in self.log.clicks if first <= row.time < number * self.every])
+        log = self.log.shadow if self.scenario.open_loop else self.log.clicks
+        before_cut = in_order([row for row in log if row.time < number * self.every])
+        training = Training.of(number, before_cut, first, self.model, self.numbers, self.truth.users)
+        for rule in self.scenario.training:
+            training.follow(rule)
         shown = [row for row in self.log.impressions if first <= row.time < number * self.every]
         return Lesson(
             number,
-            taught(self.scenario, clicks),
+            training.rows,
             [sum(row.item == item for row in shown) for item in range(self.truth.items)],
             [sum(row.item == item and row.clicked for row in shown) for item in range(self.truth.items)],
             self.model,
@@ -646,21 +760,32 @@ class World:
         """Let the user find an item without the feed."""
         consumed = self.consumed[visit.user]
         closed = set(consumed) if self.scenario.consumption == "once" else set()
-        item = self.found(visit, lambda item: item not in closed)
+        item = self.found(visit, "organic", lambda item: item not in closed)
         if item is not None:
             consumed.add(item)
             self.log.clicks.append(self.row(visit, item, -1, ORGANIC, math.nan, True))
+            self.imagine(visit, 1)
 
-    def found(self, visit: Visit, allowed: Callable[[int], bool]) -> int | None:
-        """Return the item that a user finds without the feed; None where she has consumed everything."""
+    def imagine(self, visit: Visit, clicks: int) -> None:
+        """Note for each click of a visit what the user would have consumed unsteered: that teaches in place of the click."""
+        had = self.imagined[visit.user]
+        for n in range(clicks if self.scenario.open_loop else 0):
+            closed = set(had) if self.scenario.consumption == "once" else set()
+            item = self.found(visit, f"shadow#{n}", lambda item, closed=closed: item not in closed)
+            if item is not None:
+                had.add(item)
+                self.log.shadow.append(self.row(visit, item, n, ORGANIC, math.nan, False))
+
+    def found(self, visit: Visit, label: str, allowed: Callable[[int], bool]) -> int | None:
+        """Return what a user consumes where nobody steers her; None where she has consumed everything."""
         interests = self.truth.interests[visit.user]
         for attempt in range(TRIES):
-            numbers = visit.block(f"organic.topic#{attempt}", self.truth.topics)
+            numbers = visit.block(f"{label}.topic#{attempt}", self.truth.topics)
             race = [-log(number) / interest for number, interest in zip(numbers, interests, strict=True)]
-            item = visit.draw(f"organic.item#{attempt}", self.truth.demand_trees[race.index(min(race))])
+            item = visit.draw(f"{label}.item#{attempt}", self.truth.demand_trees[race.index(min(race))])
             if item is not None and allowed(item):
                 return item
-        return visit.draw("organic.rest", Tree(self.truth.preference[visit.user]).only(allowed))
+        return visit.draw(f"{label}.rest", Tree(self.truth.preference[visit.user]).only(allowed))
 
     def show(self, visit: Visit) -> None:
         """Show the user a slate and log what she clicks."""
@@ -675,6 +800,7 @@ class World:
             if row.clicked:
                 consumed.add(placed.item)
                 self.log.clicks.append(row)
+        self.imagine(visit, len(clicks))
 
     def row(self, visit: Visit, item: int, position: int, origin: int, propensity: float, clicked: bool) -> Row:
         """Return a row of the log as of now."""

@@ -37,6 +37,12 @@ FEW = {
     "visits": rs.Poisson(rate=4.0),
     "choice": rs.Luce(outside=0.3),
 }
+MIXED = {
+    "population": rs.SyntheticUsers(users=12, topics=5, mainstream=2, curiosity=0.4),
+    "policy": EPSILON,
+    "retrain": rs.Retrain(every=2.0, latency=0.3),
+}
+WRONG = rs.WrongLabels(rate=0.3)
 SHARES = rs.Shares(shares=(0.1, 0.7, 0.0, 3.3, 1.1, 0.2, 5.0, 0.3))
 STEEP = rs.Shares(shares=(1e17, 1.0, 0.1, 1e-9, *[0.3] * 33))
 THETA = tuple(tuple((7 * user + 3 * item) % 10 / 12 for item in range(37)) for user in range(12))
@@ -103,6 +109,46 @@ WORLDS = {
     "given, a number": {"choice": rs.Given(theta=0.4, bias="log"), **AGAIN},
     "cascade": {"choice": rs.Cascade(outside=2.0, satisfied=0.4, bias="log"), "policy": EPSILON},
     "cascade, stay": {"choice": rs.Cascade(outside=0.5, bias=1.3), "consumed": "stay"},
+    "depth": {**MIXED, "training": (rs.DepthWeights(decay=0.3),)},
+    "depth, deepest": {**MIXED, "recommender": ALS, "training": (WRONG, rs.DepthWeights(decay=0.0, deepest=1.7))},
+    "inverse propensity": {**MIXED, "training": (rs.InversePropensity(clip=6.0),)},
+    "inverse propensity, random": {
+        **MIXED, "recommender": rs.Popularity(prior=0.3), "policy": rs.Proportional(), "training": (rs.InversePropensity(),),
+    },
+    "tail": {**MIXED, "recommender": ALS, "training": (rs.OriginWeights(organic=2.5), rs.TailWeights(exponent=0.7))},
+    "reservoir": {**MIXED, "training": (rs.Window(last=1), rs.Reservoir(rows=2))},
+    "reservoir, mistaken, weighed": {
+        **MIXED, "recommender": ALS,
+        "training": (
+            WRONG, rs.OriginWeights(organic=0.0), rs.Reservoir(rows=1), rs.OriginWeights(organic=0.7), rs.Window(last=2),
+        ),
+    },
+    "made up": {**MIXED, "training": (rs.SyntheticRows(share=0.4),)},
+    "made up, more and more": {
+        **MIXED, "training": (rs.OriginWeights(organic=0.6), rs.SyntheticRows(share=0.1, growth=0.3, most=0.8, best=3)),
+    },
+    "made up, als": {**MIXED, "recommender": ALS, "training": (rs.SyntheticRows(share=0.5),), "start": SHARES, "days": 12.0},
+    "made up, by chance": {
+        **MIXED, "recommender": SHARES, "policy": rs.Proportional(exponent=0.9), "start": SHARES, "days": 8.0,
+        "training": (rs.Window(last=1), rs.SyntheticRows(share=0.5, best=20)),
+    },
+    "mistaken": {**MIXED, "training": (WRONG, rs.OriginWeights(model=0.2))},
+    "all rules": {
+        **MIXED, "training": (
+            rs.Window(last=2), WRONG, rs.Reservoir(rows=3), rs.SyntheticRows(share=0.2, best=5), rs.DepthWeights(decay=0.2),
+            rs.TailWeights(exponent=0.3), rs.InversePropensity(clip=5.0), rs.OriginWeights(organic=3.0, synthetic=0.4),
+        ),
+    },
+    "all rules, the other way round": {
+        **MIXED, "recommender": ALS, "training": (
+            rs.OriginWeights(organic=3.0, synthetic=0.4), rs.InversePropensity(clip=5.0), rs.TailWeights(exponent=0.3),
+            rs.DepthWeights(decay=0.2), rs.SyntheticRows(share=0.2, best=5), rs.Reservoir(rows=3), WRONG, rs.Window(last=2),
+        ),
+    },
+    "open loop": {**MIXED, "open_loop": True},
+    "open loop, many clicks": {**MIXED, "open_loop": True, "recommender": ALS, "training": HUMAN, **MANY},
+    "open loop, again": {**MIXED, "open_loop": True, **AGAIN, **MANY, "training": (rs.Window(last=1), rs.Reservoir(rows=1))},
+    "almost exhausted, open loop": {**FEW, "open_loop": True, "signals": (LIFT,)},
 }  # fmt: skip
 
 
@@ -122,7 +168,7 @@ def test_what_is_almost_exhausted_is_drawn_in_the_last_resort() -> None:
     worlds = [World(SMALL.but(**WORLDS[world]), seed=7) for world in WORLDS if world.startswith("almost")]
     logs = [world.run() for world in worlds]
     labels = {label.split("@")[0].split("#")[0] for world in worlds for label in world.numbers.keys if "rest" in label}
-    assert labels == {"organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick"}
+    assert labels == {"organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick", "shadow"}
     assert all(max(map(len, world.consumed)) == world.truth.items for world in worlds)
     assert all(len(log.clicks) > 50 for log in logs)
 
