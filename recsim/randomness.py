@@ -7,43 +7,46 @@ any time, in any order and by any thread, and two worlds that differ in one sett
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint32]
+Ints = npt.NDArray[np.int64]
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL = 0x9E3779B9, 0xBB67AE85
+_WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _CHUNK = 16384  # counters worked on at a time, so that the buffers stay in the processor's cache
 
 
-def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
+def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Any, Any]) -> tuple[Words, Words, Words, Words]:
     """Return the four output words of Philox4x32-10 for each counter.
 
-    counter: four arrays (n,) of uint32, word 0 first. key: two numbers below 2**32.
+    counter: four arrays (n,) of uint32, word 0 first. key: two numbers below 2**32, or two arrays (n,) of such.
     Source: Salmon et al. 2011, section 3.3; checked against the known answers of Random123.
     """
     c0, c1, c2, c3 = (word.astype(np.uint64) for word in counter)
     p0, p1 = np.empty_like(c0), np.empty_like(c0)
-    k0, k1 = key
+    k0, k1 = (np.asarray(word, np.uint64)[()] for word in key)
     for _ in range(10):  # in place: fresh arrays would cost more than the arithmetic
         np.multiply(c0, _MULTIPLIERS[0], out=p0)
         np.multiply(c2, _MULTIPLIERS[1], out=p1)
         np.right_shift(p1, _HALF, out=c0)
         c0 ^= c1
-        c0 ^= np.uint64(k0)
+        c0 ^= k0
         np.right_shift(p0, _HALF, out=c2)
         c2 ^= c3
-        c2 ^= np.uint64(k1)
+        c2 ^= k1
         np.bitwise_and(p1, _LOW, out=c1)
         np.bitwise_and(p0, _LOW, out=c3)
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+        k0, k1 = (k0 + _WEYL[0]) & _LOW, (k1 + _WEYL[1]) & _LOW
     return c0.astype(np.uint32), c1.astype(np.uint32), c2.astype(np.uint32), c3.astype(np.uint32)
 
 
@@ -99,6 +102,24 @@ class Randomness:
         who, when = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32))
         words = self.words(label, who[:, None], when[:, None], np.arange(-(-count // 4)))
         return (words.reshape(len(who), 4 * words.shape[1])[:, :count].astype(np.float64) + 0.5) * 2.0**-32
+
+    def blocks(self, labels: Sequence[str], nth: Ints, who: npt.ArrayLike, when: npt.ArrayLike, count: int) -> Floats:
+        """Return what `block` returns, (n, count), where row i has the label labels[nth[i]]: many streams in one call."""
+        keys = np.array([key(self.seed, label) for label in labels], np.uint64).reshape(-1, 2)
+        who, when = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32))
+        wide = -(-count // 4)
+        result = np.empty((len(nth), wide, 4), np.uint32)
+        step = max(1, _CHUNK // max(1, wide))
+        for start in range(0, len(nth), step):
+            part = slice(start, start + step)
+            rows = len(nth[part])
+            low, high, row_when, k0, k1 = (
+                np.repeat(column, wide)
+                for column in (who[part] & _LOW, who[part] >> _HALF, when[part], *keys[nth[part]].T)
+            )
+            for word, column in enumerate(philox((np.tile(np.arange(wide), rows), row_when, low, high), (k0, k1))):
+                result[part, :, word] = column.reshape(rows, wide)
+        return (result.reshape(len(nth), 4 * wide)[:, :count].astype(np.float64) + 0.5) * 2.0**-32
 
     def exponential(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Floats:
         """Return standard exponential numbers: -log of `uniform` at the same address."""

@@ -90,3 +90,12 @@ def test_a_lottery_draws_in_proportion() -> None:
 def test_an_empty_lottery_draws_nothing() -> None:
     """Weights of 0 give NOTHING, not item 0."""
     assert (Lottery(np.zeros(5)).draw(visits(10, 5), "x") == -1).all()
+
+
+def test_many_streams_at_once_are_the_streams_one_by_one() -> None:
+    """`blocks` gives each row what `block` gives it under its own label."""
+    randomness, who = Randomness(3), np.arange(40_000, dtype=np.uint64) << np.uint64(20)
+    nth = np.arange(len(who)) % 3
+    many = randomness.blocks(["a", "b", "c"], nth, who, 7, 6)
+    for number, label in enumerate("abc"):
+        assert (many[nth == number] == randomness.block(label, who[nth == number], 7, 6)).all()
