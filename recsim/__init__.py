@@ -14,9 +14,22 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
     from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
     from recsim.catalog import Catalog, Items, SyntheticItems
+    from recsim.comparison import Comparison, compare, dose_response
     from recsim.errors import RecsimError
     from recsim.expectation import expect
-    from recsim.policies import EpsilonGreedy, Greedy, Policy, Proportional
+    from recsim.policies import (
+        UCB,
+        Calibrated,
+        Diversify,
+        EpsilonGreedy,
+        Greedy,
+        Policy,
+        PopularityDiscount,
+        Proportional,
+        Slots,
+        Softmax,
+        Thompson,
+    )
     from recsim.population import Population, SyntheticUsers, Users
     from recsim.recommenders import (
         ALS,
@@ -33,47 +46,73 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     )
     from recsim.running import run
     from recsim.scenario import Retrain, Scenario, schema
-    from recsim.signals import OrganicLift, Signal
+    from recsim.signals import AnchorReplay, EditorPicks, FriendShares, OrganicLift, Panel, Signal, Survey
     from recsim.simulation import World
-    from recsim.training import OriginWeights, Rule, Window
-    from recsim.world import Clicks, Counts, Origin, Ranking, Rows, Slate, Visits
+    from recsim.training import (
+        DepthWeights,
+        InversePropensity,
+        OriginWeights,
+        Reservoir,
+        Rule,
+        SyntheticRows,
+        TailWeights,
+        Window,
+        WrongLabels,
+    )
+    from recsim.world import Clicks, Counts, Origin, Published, Ranking, Rows, Slate, Visits
 
 _WHERE = {
     "recsim.archive": ["Run"],
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
     "recsim.catalog": ["Catalog", "Items", "SyntheticItems"],
+    "recsim.comparison": ["Comparison", "compare", "dose_response"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
-    "recsim.policies": ["EpsilonGreedy", "Greedy", "Policy", "Proportional"],
+    "recsim.policies": [
+        "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "Policy", "PopularityDiscount", "Proportional", "Slots", "Softmax",
+        "Thompson", "UCB",
+    ],
     "recsim.population": ["Population", "SyntheticUsers", "Users"],
     "recsim.recommenders": [
         "ALS", "BPR", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender", "Shares",
     ],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
-    "recsim.signals": ["OrganicLift", "Signal"],
+    "recsim.signals": ["AnchorReplay", "EditorPicks", "FriendShares", "OrganicLift", "Panel", "Signal", "Survey"],
     "recsim.simulation": ["World"],
-    "recsim.training": ["OriginWeights", "Rule", "Window"],
-    "recsim.world": ["Clicks", "Counts", "Origin", "Ranking", "Rows", "Slate", "Visits"],
+    "recsim.training": [
+        "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
+        "WrongLabels",
+    ],
+    "recsim.world": ["Clicks", "Counts", "Origin", "Published", "Ranking", "Rows", "Slate", "Visits"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "ALS",
     "BPR",
+    "UCB",
     "AlwaysClick",
+    "AnchorReplay",
+    "Calibrated",
     "CalibratedItems",
     "CalibratedUsers",
     "Cascade",
     "Catalog",
     "Choice",
     "Clicks",
+    "Comparison",
     "Counts",
+    "DepthWeights",
+    "Diversify",
+    "EditorPicks",
     "EpsilonGreedy",
     "Fitting",
+    "FriendShares",
     "Given",
     "Greedy",
+    "InversePropensity",
     "ItemKNN",
     "Items",
     "LogisticMF",
@@ -84,16 +123,20 @@ __all__ = [
     "Origin",
     "OriginWeights",
     "Pace",
+    "Panel",
     "Poisson",
     "Policy",
     "Popularity",
+    "PopularityDiscount",
     "Population",
     "Proportional",
+    "Published",
     "Random",
     "Ranking",
     "Recommender",
     "RecsimError",
     "Regular",
+    "Reservoir",
     "Retrain",
     "Rows",
     "Rule",
@@ -102,13 +145,22 @@ __all__ = [
     "Shares",
     "Signal",
     "Slate",
+    "Slots",
+    "Softmax",
+    "Survey",
     "SyntheticItems",
+    "SyntheticRows",
     "SyntheticUsers",
+    "TailWeights",
+    "Thompson",
     "Users",
     "Visits",
     "Window",
     "World",
+    "WrongLabels",
     "calibrate",
+    "compare",
+    "dose_response",
     "expect",
     "metrics",
     "plot",

@@ -44,9 +44,10 @@ class Lottery:
         """Return one item for each address *who* (n,) that is no visit, from all items with weight."""
         return _walk(self._levels, randomness.block(label, who, 0, len(self._levels)), pool)
 
-    def pick(self, visits: Visits, label: str, placed: Items32) -> Items32:
+    def pick(self, visits: Visits, label: str, placed: Items32, pool: Ints | None = None) -> Items32:
         """Return one item a visit, (n,), from those that may be shown and are not in *placed* (n, r).
 
+        pool: (n,), the pool that each visit draws from, where there are several.
         Draws are repeated under the labels "label#0", "label#1", ... until one is allowed; after ATTEMPTS of them
         the restricted distribution is worked out, and "label#rest" draws from it. NOTHING where none is left.
         """
@@ -56,7 +57,7 @@ class Lottery:
             if not len(open_):
                 return result
             part = visits.take(open_) if attempt else visits
-            drawn = self.draw(part, f"{label}#{attempt}")
+            drawn = self.draw(part, f"{label}#{attempt}", None if pool is None else pool[open_])
             fine = (drawn != NOTHING) & ~(placed[open_] == drawn[:, None]).any(axis=1)
             fine[fine] = ~part.take(fine).barred(drawn[fine])
             result[open_[fine]] = drawn[fine]
@@ -64,25 +65,31 @@ class Lottery:
         step = max(1, CELLS // self.items)
         for start in range(0, len(open_), step):
             rows = open_[start : start + step]
-            left = np.where(self._allowed(visits.take(rows), placed[rows]), self.weights, 0.0)
+            weights = self.weights if pool is None else self.weights[pool[rows]]
+            left = np.where(self._allowed(visits.take(rows), placed[rows]), weights, 0.0)
             result[rows] = draw_rows(visits.take(rows), f"{label}#rest", left)
         return result
 
-    def share(self, visits: Visits, placed: Items32, item: Items32) -> Floats:
-        """Return the probability, (n,), that `pick` gives *item* (n,): its weight over that of all it may still give.
+    def left(self, visits: Visits, placed: Items32) -> Floats:
+        """Return the weight, (n,), of all items that `pick` may still give below *placed* (n, r), where there is one pool.
 
-        The latter is the root of the tree without what is placed or barred, worked out anew on the ways up from there:
-        nothing is subtracted, so that nothing cancels. 0 for NOTHING.
+        It is the root of the tree without what is placed or barred, worked out anew on the ways up from there: nothing is
+        subtracted, so that nothing cancels.
         """
         row, column = np.nonzero(placed != NOTHING)
         barred, gone = visits.consumed
         without = np.concatenate([barred, row]), np.concatenate([gone, placed[row, column]])
         if self._whole:
-            left = self._levels[-1][0, 0] - np.bincount(without[0], self.weights[0][without[1]], len(visits))
-        else:
-            left = self._root_without(len(visits), *without)
-        here = np.where(item == NOTHING, 0.0, self.weights[0][item])
-        return np.divide(here, left, out=np.zeros(len(visits)), where=here > 0)
+            return self._levels[-1][0, 0] - np.bincount(without[0], self.weights[0][without[1]], len(visits))
+        return self._root_without(len(visits), *without)
+
+    def share(self, visits: Visits, placed: Items32, item: Items32) -> Floats:
+        """Return the probability, (n,), that `pick` gives *item* (n,): its weight over that of all that is `left`.
+
+        0 for NOTHING, and for what is placed or barred.
+        """
+        here = np.where(free(visits, placed, item), self.weights[0][item], 0.0)
+        return np.divide(here, self.left(visits, placed), out=np.zeros(len(visits)), where=here > 0)
 
     @cached_property
     def _whole(self) -> bool:
@@ -112,6 +119,11 @@ class Lottery:
         row, column = np.nonzero(placed != NOTHING)
         allowed[row, placed[row, column]] = False
         return allowed
+
+
+def free(visits: Visits, placed: Items32, item: Items32) -> Bools:
+    """Return whether each item, (n,), may be shown and is not in *placed* (n, r); False for NOTHING."""
+    return (item != NOTHING) & ~(placed == item[:, None]).any(axis=1) & ~visits.barred(np.maximum(item, 0))
 
 
 def draw_rows(visits: Visits, label: str, weights: Floats) -> Items32:

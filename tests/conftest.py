@@ -43,6 +43,13 @@ EVERY_POLICY = {
     "greedy": rs.Greedy(),
     "epsilon": rs.EpsilonGreedy(epsilon=0.3),
     "proportional": rs.Proportional(exponent=0.8),
+    "softmax": rs.Softmax(temperature=0.5, candidates=20),
+    "thompson": rs.Thompson(),
+    "ucb": rs.UCB(width=0.5),
+    "diversify": rs.Diversify(diversity=0.5, candidates=20),
+    "calibrated": rs.Calibrated(calibration=0.5, candidates=20),
+    "discount": rs.PopularityDiscount(exponent=0.5, candidates=20),
+    "slots": rs.Slots(pattern=("match", "tail", "fresh", "explore", "editor")),
 }
 
 
