@@ -7,6 +7,7 @@ the weight there, about log2(items)/items in all, where a cumulative sum would s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -44,10 +45,18 @@ class Lottery:
         """Return one item for each address *who* (n,) that is no visit, from all items with weight."""
         return _walk(self._levels, randomness.block(label, who, 0, len(self._levels)), pool)
 
-    def pick(self, visits: Visits, label: str, placed: Items32, pool: Ints | None = None) -> Items32:
+    def first(self, visits: Visits, labels: Sequence[str], row: Ints, nth: Ints) -> Items32:
+        """Return the first draw of `pick`, (draws,), for the visits *row* under the labels labels[nth], all at once."""
+        labels = [f"{label}#0" for label in labels]
+        chance = visits.randomness.blocks(labels, nth, visits.address[row], visits.ordinal[row], len(self._levels))
+        return _walk(self._levels, chance, None)
+
+    def pick(
+        self, visits: Visits, label: str, placed: Items32, pool: Ints | None = None, first: Items32 | None = None
+    ) -> Items32:
         """Return one item a visit, (n,), from those that may be shown and are not in *placed* (n, r).
 
-        pool: (n,), the pool that each visit draws from, where there are several.
+        pool: (n,), the pool that each visit draws from, where there are several. first: (n,), the first draws where they are known.
         Draws are repeated under the labels "label#0", "label#1", ... until one is allowed; after ATTEMPTS of them
         the restricted distribution is worked out, and "label#rest" draws from it. NOTHING where none is left.
         """
@@ -57,7 +66,10 @@ class Lottery:
             if not len(open_):
                 return result
             part = visits.take(open_) if attempt else visits
-            drawn = self.draw(part, f"{label}#{attempt}", None if pool is None else pool[open_])
+            if attempt or first is None:
+                drawn = self.draw(part, f"{label}#{attempt}", None if pool is None else pool[open_])
+            else:
+                drawn = first
             fine = (drawn != NOTHING) & ~(placed[open_] == drawn[:, None]).any(axis=1)
             fine[fine] = ~part.take(fine).barred(drawn[fine])
             result[open_[fine]] = drawn[fine]

@@ -6,18 +6,33 @@ and position. It says two things: which item it puts next, and how likely it was
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
-from scipy.special import betainc, digamma, expit, log_ndtr, ndtri, polygamma
 
+from recsim.candidates import (
+    Candidates,
+    as_best,
+    best_by,
+    best_left,
+    candidates,
+    directions,
+    even,
+    first_left,
+    left,
+    open_among,
+    tail,
+    total,
+)
 from recsim.lottery import Lottery, draw_rows, free
+from recsim.posteriors import Posteriors
 from recsim.randomness import Floats
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Bools, Ints, Items32, Origin, Published, Ranking, Slate, Visits, filled
+from recsim.world import NOTHING, Items32, Origin, Published, Ranking, Slate, Visits, filled
+
+_SMOOTHING = 0.01  # of the taste, mixed into the topics of a slate, so that a topic not yet there costs no infinity
 
 Placing = tuple[Items32, npt.NDArray[np.int8]]  # the next item of each visit, and its origin
 
@@ -111,8 +126,32 @@ class EpsilonGreedy(Policy):
         return (1 - self.epsilon) * best + np.where(free(visits, placed, item), self.epsilon / left(visits, placed), 0.0)
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
-        """Return the best items of the ranking, each position exchanged for a random one by a coin of its own."""
-        return super().slate(visits, ranking, size) if self.epsilon else Greedy().slate(visits, ranking, size)
+        """Return the best items of the ranking, each position exchanged for a random one by a coin of its own.
+
+        The same as position by position, with the first draws of all positions at once, and what is left kept in mind.
+        """
+        if not self.epsilon or ranking.weights is not None or not ranking.items.shape[1]:
+            return super().slate(visits, ranking, size) if self.epsilon else Greedy().slate(visits, ranking, size)
+        explored = visits.block("EpsilonGreedy.coin", size) < self.epsilon
+        labels = [f"EpsilonGreedy.pick@{position}" for position in range(size)]
+        lottery, rows, there = even(visits.released), np.arange(len(visits)), ranking.items != NOTHING
+        row, position = np.nonzero(explored)
+        first = np.full(explored.shape, NOTHING, np.int32)
+        first[row, position] = lottery.first(visits, labels, row, position)
+
+        def put(placed: Items32) -> tuple[Items32, npt.NDArray[np.int8], Floats]:
+            nonlocal there
+            position = placed.shape[1]
+            best = np.where(there.any(axis=1), ranking.items[rows, np.argmax(there, axis=1)], NOTHING).astype(np.int32)
+            item, coin = best.copy(), np.flatnonzero(explored[:, position])
+            if len(coin):
+                drawn = first[coin, position]
+                item[coin] = lottery.pick(visits.take(coin), labels[position], placed[coin], first=drawn)
+            there &= ranking.items != item[:, None]
+            chance = (1 - self.epsilon) * (item == best) + self.epsilon / left(visits, placed)
+            return item, np.where(explored[:, position], Origin.EXPLORE, Origin.MODEL).astype(np.int8), chance
+
+        return filled(len(visits), size, put)
 
 
 class Proportional(Policy):
@@ -278,7 +317,7 @@ class Diversify(_Reranking):
 
     def _likeness(self, published: Published, best: Candidates, placed: Items32) -> Floats:
         """Return the largest cosine of each candidate with anything placed, (n, c); topics are added in their order."""
-        direction = published.once("directions", lambda: _directions(published.topics))
+        direction = published.once("directions", lambda: directions(published.topics))
         cosines = [np.zeros(best.items.shape) for _ in range(placed.shape[1])]
         for topic in direction:
             here = topic[best.items]
@@ -562,200 +601,3 @@ class Slots(Policy):
         drawn = lottery.left(visits, placed) > 0
         share = lottery.share(visits, placed, item)
         return share if drawn.all() else np.where(drawn, share, as_best(visits, ranking, placed, item))
-
-
-# ------------------------------------------------------------------------------------------- what policies have in common
-@lru_cache(maxsize=8)
-def even(items: int) -> Lottery:
-    """Return a lottery in which all items are alike."""
-    return Lottery(np.ones(items))
-
-
-def left(visits: Visits, placed: Items32) -> Ints:
-    """Return how many items, (n,), may be shown and are not placed, but at least 1."""
-    return np.maximum(visits.eligible - (placed != NOTHING).sum(axis=1), 1)
-
-
-def best_left(ranking: Ranking, placed: Items32) -> Items32:
-    """Return the best item of the ranking that is not placed, (n,); NOTHING where there is none."""
-    if not ranking.items.shape[1]:
-        return np.full(len(ranking.items), NOTHING, np.int32)
-    there = open_among(ranking.items, placed)
-    best = ranking.items[np.arange(len(there)), np.argmax(there, axis=1)]
-    return np.where(there.any(axis=1), best, NOTHING).astype(np.int32)
-
-
-def as_best(visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
-    """Return the probability, (n,), that the ranking has *item* next below *placed*: 1 or 0 where its order is fixed."""
-    if ranking.weights is None:
-        return ((item != NOTHING) & (item == best_left(ranking, placed))).astype(np.float64)
-    weights = ranking.weights
-    lottery: Lottery = ranking.published.once("chances", lambda: Lottery(weights))
-    return lottery.share(visits, placed, item)
-
-
-def open_among(items: Items32, placed: Items32) -> Bools:
-    """Return which of some items, (n, c), are there and not placed."""
-    there = items != NOTHING
-    for position in range(placed.shape[1]):
-        there &= items != placed[:, position, None]
-    return there
-
-
-def best_by(worth: Floats, items: Items32, placed: Items32) -> tuple[Items32, Bools]:
-    """Return the item left, (n,), that is worth most by *worth* (n, c), ties to the first; and whether any is left."""
-    if not items.shape[1]:
-        return np.full(len(items), NOTHING, np.int32), np.zeros(len(items), np.bool_)
-    there = open_among(items, placed)
-    rows, column = np.arange(len(items)), np.argmax(np.where(there, worth, -np.inf), axis=1)
-    return items[rows, column], there[rows, column]
-
-
-def first_left(order: Items32, visits: Visits, placed: Items32) -> Items32:
-    """Return the first item, (n,), of one order of all items, (items,), that may be shown and is not placed."""
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    row, column = np.nonzero(placed != NOTHING)
-    barred, gone = visits.consumed
-    taken = np.unique(np.append(barred, row) * len(order) + place[np.append(gone, placed[row, column])])
-    row, rank = np.divmod(taken, max(len(order), 1))
-    start = np.searchsorted(row, np.arange(len(visits)))
-    first = np.bincount(row[np.arange(len(row)) - start[row] == rank], minlength=len(visits))  # ranks 0, 1, ... without a gap
-    return np.append(order, np.int32(NOTHING))[first]
-
-
-def total(values: Floats) -> Floats:
-    """Return the sums of rows, (n,), of (n, c): added one after the other, so that no row depends on another."""
-    return np.cumsum(values, axis=1)[:, -1] if values.shape[1] else np.zeros(len(values))
-
-
-class Candidates(NamedTuple):
-    """The best items of each visit's ranking, (n, c), and their relevance, (n, c)."""
-
-    items: Items32
-    relevance: Floats
-
-
-def candidates(ranking: Ranking, count: int) -> Candidates:
-    """Return the best *count* items of a ranking, and how relevant they are."""
-    items = ranking.items[:, :count]
-    return Candidates(items, relevance(items, None if ranking.scores is None else ranking.scores[:, :count]))
-
-
-def relevance(items: Items32, scores: Floats | None) -> Floats:
-    """Return the scores of ranked items, (n, c), standardised in each row to mean 0 and standard deviation 1.
-
-    Recommenders score in units of their own, and only differences mean anything; measured in standard deviations
-    among the candidates of a visit they mean the same for every recommender. A candidate without a score (-inf) is as
-    relevant as the lowest that has one; where none has any, or scores is None, the places stand for scores: 0, -1,
-    -2, ... Where all scores are the same all are 0.
-    """
-    if not items.shape[1]:
-        return np.zeros(items.shape)
-    there = items != NOTHING
-    known = there & np.isfinite(scores) if scores is not None else np.zeros(items.shape, np.bool_)
-    none = ~known.any(axis=1, keepdims=True)
-    known = np.where(none, there, known)
-    places = -np.arange(items.shape[1], dtype=np.float64)
-    value = np.where(none | ~known, places, places if scores is None else scores)
-    top = np.where(known, value, -np.inf).max(axis=1, keepdims=True)
-    width = top - np.where(known, value, np.inf).min(axis=1, keepdims=True)
-    spread = known & (width > 0)
-    value = np.divide(value - np.where(spread, top, 0.0), width, out=np.zeros(items.shape), where=spread)
-    number = np.maximum(known.sum(axis=1), 1)
-    centred = np.where(spread, value - (total(value) / number)[:, None], 0.0)
-    deviation = np.sqrt(total(centred * centred) / number)[:, None]
-    result = np.divide(centred, deviation, out=np.zeros(items.shape), where=spread)
-    return np.where(known, result, result.min(axis=1, keepdims=True))
-
-
-def tail(counts: Floats) -> Bools:
-    """Return which items, (items,), are outside the head: the fewest items that hold 80 % of the counts, the largest
-    first.
-
-    >>> tail(np.array([1.0, 70.0, 10.0, 19.0, 0.0])).tolist()
-    [True, False, True, False, True]
-    """
-    order = np.lexsort((np.arange(len(counts)), -counts))
-    before = np.cumsum(counts[order]) - counts[order]
-    result = np.ones(len(counts), np.bool_)
-    result[order[before < _HEAD * counts.sum()]] = False
-    return result
-
-
-def _directions(topics: Floats) -> Floats:
-    """Return the topics of items as vectors of length 1, one row a topic: (topics, items)."""
-    length = np.sqrt(total(topics * topics))[:, None]
-    return np.ascontiguousarray(np.divide(topics, length, out=np.zeros(topics.shape), where=length > 0).T)
-
-
-class Posteriors:
-    """The Beta posteriors of all items, tabulated: log F_i on a grid of click rates from 0 to 1, a straight line
-    between points.
-
-    clicks, misses: (items,), the two parameters. log_below: (items, points), not below -64, where a chance is below
-    what a random number can tell from 0; in whole multiples of a power of two, so small that all sums and differences
-    of them are exact.
-    """
-
-    def __init__(self, clicks: Floats, misses: Floats) -> None:
-        kinds, kind, number = np.unique(np.stack([clicks, misses], axis=1), axis=0, return_inverse=True, return_counts=True)
-        self.grid = _grid(kinds[:, 0], kinds[:, 1], number)
-        below = betainc(kinds[:, :1], kinds[:, 1:], self.grid)
-        unit = 2.0 ** (_FLOOR.bit_length() + len(clicks).bit_length() - 53)
-        table = np.rint(np.log(np.maximum(below, np.exp(-_FLOOR))) / unit) * unit
-        self.log_below: Floats = np.maximum.accumulate(table, axis=1)[kind.ravel()]
-        self.rise: Floats = np.diff(self.log_below, axis=1)
-
-    @cached_property
-    def cells(self) -> Lottery:
-        """A lottery over the items in proportion to their rises, one pool a cell."""
-        return Lottery(np.ascontiguousarray(self.rise.T))
-
-    def sums(self, rows: int, row: Ints, item: Items32) -> Floats:
-        """Return the sum of the logarithms of the given items of each row, each once: (rows, points)."""
-        from scipy.sparse import csr_matrix
-
-        pairs = np.unique(row * len(self.log_below) + item)
-        where = np.divmod(pairs, len(self.log_below))
-        return np.asarray(csr_matrix((np.ones(len(pairs)), where), shape=(rows, len(self.log_below))) @ self.log_below)
-
-
-def _grid(clicks: Floats, misses: Floats, number: Ints) -> Floats:
-    """Return click rates from 0 to 1 at which posteriors of some kinds, (kinds,), of each so many items, are to be
-    tabulated.
-
-    What counts is where the highest sample lies, of all items, and of those left when the best are placed or
-    consumed. For the catalogue without its best 0, 1, ..., 15, 16, 32, 64, ... items the grid takes the rates at which
-    -log of the product of the distribution functions is one of some levels, evenly spaced in the logarithm; then, while
-    there is room, quantiles of single kinds, the best first. In all this a logistic normal distribution stands for each
-    Beta: the grid need not be exact.
-    """
-    mean, deviation = digamma(clicks) - digamma(misses), np.sqrt(polygamma(1, clicks) + polygamma(1, misses))
-    order = np.argsort(-mean, kind="stable")
-    mean, deviation, upto = mean[order], deviation[order], np.cumsum(number[order])
-    without = np.unique(np.append(np.arange(_FIRST), 2 ** np.arange(int(upto[-1] - 1).bit_length())))
-    without = without[without < upto[-1]]
-    left = np.clip(upto - without[:, None], 0, number[order]).astype(np.float64)
-    levels = np.geomspace(_HIGHEST, _LOWEST, _LEVELS)
-    low = np.full((len(without), _LEVELS), float((mean - 40 * deviation).min()))
-    high = np.full(low.shape, float((mean + 40 * deviation).max()))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        over = -(log_ndtr((middle[:, :, None] - mean) / deviation) * left[:, None, :]).sum(axis=2) > levels
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    room = max(0, _POINTS - low.size)
-    each = max(1, room // len(mean))
-    own = ndtri(np.exp(-np.geomspace(_HIGHEST / 2, _LOWEST * 100, each + 2)[1:-1]))
-    kinds = (mean[:, None] + deviation[:, None] * own)[: room // each]
-    inside = np.unique(expit(np.append(low, kinds)))
-    return np.concatenate([[0.0], inside[(inside > 0) & (inside < 1)], [1.0]])
-
-
-_HEAD = 0.8  # of the counts, held by the head of the catalogue
-_SMOOTHING = 0.01  # of the taste, mixed into the topics of a slate, so that a topic not yet there costs no infinity
-_FLOOR = 64  # of -log F: e^-64 is far below the least random number, 2^-53
-_LEVELS, _LOWEST, _HIGHEST = 16, 1e-4, 40.0  # of -log of a product: there the highest sample lies, but for 1e-4 of the chance
-_FIRST = 16  # so many of the best items are taken out one by one
-_HALVINGS = 24
-_POINTS = 448  # of a grid, with those of single kinds

@@ -114,8 +114,8 @@ class Scenario(Recipe):
         click.
         """
         plain = self.but(policy=Greedy())
-        once = {} if intervals(self.training) else {"to_day": 1 / DAY}
-        known = AnchorReplay(each="item", rate=1.0, **once)
+        once = float("inf") if intervals(self.training) else 1 / DAY  # without a window what is there once stays
+        known = AnchorReplay(each="item", rate=1.0, to_day=once)
         return {
             "oracle": plain.but(recommender=Oracle(), start=Oracle()),
             "random": plain.but(recommender=Random(), start=Random()),

@@ -54,7 +54,7 @@ class Shortlists:
                 self._scores = np.full(self._items.shape, -np.inf)
         ranking = model.rank(visits, self._items.shape[1], threads)
         self._items[visits.user] = ranking.items
-        if self.scored and ranking.scores is not None:
-            self._scores[visits.user] = ranking.scores
+        if self.scored:
+            self._scores[visits.user] = -np.inf if ranking.scores is None else ranking.scores
         self._whole[visits.user] = ranking.items[:, -1] == NOTHING
         self._ready[visits.user] = True

@@ -271,7 +271,7 @@ class EditorPicks(Signal):
 
     picks: int = Field(20, ge=1, le=10_000, description="items that the editors choose at each moment")
     taste: Literal["topics", "even"] | tuple[float, ...] = Field("topics", description="what editors choose by")
-    position: int = Field(0, ge=0, description="position of the pick, from 0")
+    position: int = Field(0, ge=-1, description="position of the pick, from 0; -1: none, only `Slots` shows the picks")
     price: float = Field(1.0, ge=0, description="price of one pick, in clicks")
 
     @field_validator("taste", mode="before")

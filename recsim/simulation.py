@@ -318,7 +318,9 @@ class World:
         else:
             ranking = self.shortlists.rank(self.model, visits, self.threads)
         picks = [stream.picks for stream in self.streams if len(stream.picks)]
-        return replace(ranking, published=self.published, picks=picks[0] if picks else ranking.picks)
+        if picks:
+            return replace(ranking, published=self.published, picks=np.unique(np.concatenate(picks)))
+        return replace(ranking, published=self.published)
 
     def train(self) -> None:
         """Fit the next model on the rows before this second."""

@@ -13,7 +13,9 @@ from scipy.stats import beta, chisquare
 
 import recsim as rs
 from recsim.consumption import Consumed
-from recsim.policies import Policy, Posteriors, relevance
+from recsim.candidates import relevance
+from recsim.policies import Policy
+from recsim.posteriors import Posteriors
 from recsim.randomness import Randomness
 from recsim.recommenders import Chances
 from recsim.world import NOTHING, Origin, Published, Ranking, Slate, Visits

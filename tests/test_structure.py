@@ -15,6 +15,7 @@ HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
     {"plot", "verdict", "expectation"},
+    {"comparison"},
     {"running"},
     {"simulation"},
     {"archive"},
@@ -22,6 +23,7 @@ FLOORS = [
     {"calibration"},
     {"shortlists", "counting", "slates"},
     {"recommenders", "policies", "training", "behaviour", "signals", "metrics"},
+    {"candidates", "posteriors"},
     {"lottery"},
     {"world"},
     {"catalog", "population", "consumption", "eventlog", "datasets"},
