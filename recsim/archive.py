@@ -175,7 +175,7 @@ class Archive:
             raise RecsimError(f"{folder}: holds a run of another scenario; resume it without naming a scenario")
         if seed is not None and seed != manifest["seed"]:
             raise RecsimError(f"{folder}: holds a run of seed {manifest['seed']}; resume it without naming a seed")
-        now = _versions()
+        now = versions()
         for package, used in manifest["versions"].items():
             if used != now.get(package):
                 raise RecsimError(
@@ -195,7 +195,7 @@ class Archive:
         manifest = {
             "name": self.scenario.name, "status": status, "seed": self.seed, "world_seed": self.scenario.world_seed,
             "scenario_hash": self.scenario.hash, "digest": digest, "seconds": round(seconds, 3),
-        } | more | {"versions": _versions(), "platform": _platform()}  # fmt: skip
+        } | more | {"versions": versions(), "platform": _platform()}  # fmt: skip
         self._text("manifest.json", json.dumps(manifest, indent=2) + "\n")
         return manifest
 
@@ -327,7 +327,8 @@ def _number(path: Path) -> int:
     return int(path.name.split("=")[1].split(".")[0])
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of all packages that have a say in a result."""
     found = {"python": platform.python_version()}
     for package in ("recsim-loop", "numpy", "scipy", "implicit", "simpy", "pandas", "pyarrow", "scikit-learn"):
         try:

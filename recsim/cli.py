@@ -1,4 +1,4 @@
-"""The command line: run, describe, calibrate, data, schema. What it needs is imported when a command asks for it."""
+"""The command line: run, compare, describe, calibrate, data, schema. What it needs is imported when a command asks for it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from recsim.archive import Run
+    from recsim.comparison import Comparison
     from recsim.scenario import Scenario
 
 app = typer.Typer(
@@ -82,6 +83,68 @@ def run(
     if as_json:
         return _print_json(_summary(done))
     _report(done, figure, data)
+
+
+@app.command()
+def compare(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(help="Scenario files, or names of those that come with recsim; the others are compared with the first."),
+    ] = None,
+    settings: Settings = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of replications.", show_default="20")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to make for the comparison.", show_default="runs/compare-NAME")
+    ] = None,
+    warm_up: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Day on which the arms part.", show_default="that of the second cut"),
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="EPOCHS", help="Epochs at the end to average over.", show_default="a quarter of all"),
+    ] = None,
+    equal_cost: Annotated[
+        float | None, typer.Option(metavar="BUDGET", help="Tune each arm to cost so many clicks per 1,000 visits.")
+    ] = None,
+    strength: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ARM=PATH", help="The setting that is an arm's strength; without a path: leave the arm as it is."),
+    ] = None,
+    dose: Annotated[bool, typer.Option("--dose", help="Also try each arm at several strengths.")] = False,
+    base: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="What stands in for the base of files that build on one.")
+    ] = None,
+    controls: Annotated[bool, typer.Option("--controls", help="Also compare with the controls of the first scenario.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; they change the speed only.", show_default="one a core")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the comparison in the folder given by --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run several scenarios under the same seeds, and set them side by side."""
+    if resume and out is None:
+        raise RecsimError("--resume: there is no folder to go on with; name it with --out")
+    arms, strengths = _arms(scenarios or [], settings, base, controls, warm_up), _strengths(strength)
+    if not arms and not resume:
+        raise RecsimError("compare: there is nothing to compare; name at least two scenarios, or one with --controls")
+    data = _provided(next(iter(arms.values()))) if arms else ""
+    out = out or _free(Path("runs") / f"compare-{next(iter(arms.values())).name}")
+    kept = dict.fromkeys(list(arms)[len(scenarios or []) :]) | strengths
+    with _interruptible(out, "compare", "comparison.json"):
+        from recsim.comparison import compare
+
+        done = compare(
+            arms or None, seeds, out, warm_up=warm_up, last=last, workers=workers, equal_cost=equal_cost,
+            strengths=kept, resume=resume,
+        )  # fmt: skip
+        figures = [_league(done), *([_doses(done, strengths, workers)] if dose else [])]
+    if as_json:
+        return _print_json(_compared(done))
+    _print(f"{done.table(_console().width)}\n")
+    for text in filter(None, (done.answer(), data)):
+        _show(f"{text}\n")
+    _print("\n".join([*(f"figure      {figure}" for figure in figures), f"comparison  {out}"]))
 
 
 @app.command()
@@ -154,11 +217,12 @@ def schema() -> None:
 
 
 # ---------------------------------------------------------------------------------------------- which scenario, where
-def _scenario(name: str | None, settings: list[str] | None) -> Scenario:
-    """Return the scenario of a file, or the packaged one of that name, with settings changed."""
+def _scenario(name: str | None, settings: list[str] | None, base: str | None = None) -> Scenario:
+    """Return the scenario of a file, or the packaged one of that name, on another base if one is given, with settings changed."""
     from recsim.scenario import Scenario
 
-    return Scenario.load(_file(name or "quickstart")).with_settings(_by_path(settings))
+    below = _file(base) if base else None
+    return Scenario.load(_file(name or "quickstart"), below).with_settings(_by_path(settings))
 
 
 def _file(name: str) -> Path:
@@ -181,7 +245,7 @@ def _packaged() -> dict[str, Path]:
     """Return the scenarios that come with recsim, by name; in a checkout they lie beside the package."""
     here = Path(__file__).parent
     folder = next((place for place in (here / "scenarios", here.parent / "scenarios") if place.is_dir()), here)
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in (*sorted(folder.glob("strategies/*.toml")), *sorted(folder.glob("*.toml")))}
 
 
 def _by_path(settings: list[str] | None) -> dict[str, str]:
@@ -234,6 +298,32 @@ def _citation(terms: Path) -> str:
     return " ".join(next((text for text in paragraphs if text.startswith("Cite:")), "").split())
 
 
+def _arms(
+    names: list[str], settings: list[str] | None, base: str | None, controls: bool, warm_up: float | None
+) -> dict[str, Scenario]:
+    """Return scenarios by their names, or by those of their files where two are called alike; then the controls of the first."""
+    from recsim.comparison import parting_day
+
+    found = [_scenario(name, settings, base) for name in names]
+    stems = [Path(name).stem for name in names]
+    called = [arm.name for arm in found]
+    calls = [stem if called.count(call) > 1 else call for call, stem in zip(called, stems, strict=True)]
+    twice = sorted({call for call in calls if calls.count(call) > 1})
+    if twice:
+        raise RecsimError(f"compare: two scenarios are called {twice[0]}; give each a name of its own")
+    more = found[0].controls(parting_day(found[0], warm_up)) if controls and found else {}
+    return dict(zip(calls, found, strict=True)) | {name: arm for name, arm in more.items() if name not in calls}
+
+
+def _strengths(given: list[str] | None) -> dict[str, str | None]:
+    """Return the setting that is the strength of each arm, as it was given; None for an arm that is to stay as it is."""
+    parts = [text.partition("=") for text in given or []]
+    for name, equals, path in parts:
+        if not (name and equals):
+            raise RecsimError(f"--strength {name}{equals}{path}: is no ARM=PATH; write --strength exploring=policy.epsilon")
+    return {name.strip(): path.strip() or None for name, _, path in parts}
+
+
 # --------------------------------------------------------------------------------------------------- what a run tells
 SHOWN = {
     "coverage": "share of items",
@@ -265,6 +355,45 @@ def _summary(done: Run) -> dict[str, Any]:
     return {
         "out": str(done.folder), "digest": done.digest, "seed": done.seed, "epochs": done.epochs,
         "seconds": done.seconds, "metrics": done.metrics,
+    }  # fmt: skip
+
+
+def _league(done: Comparison) -> Path:
+    """Draw the differences between arms into the folder of a comparison and return the path."""
+    from recsim import plot
+
+    assert done.folder is not None
+    path = done.folder / "league.png"
+    plot.league(done, path=path)
+    return path
+
+
+def _doses(done: Comparison, strengths: dict[str, str | None], workers: int | None) -> Path:
+    """Try the arms that have one strength at several levels, into the folder, and return the path of the figure."""
+    from recsim import plot
+    from recsim.comparison import dose_response, strength_setting
+    from recsim.files import whole
+
+    assert done.folder is not None
+    first, *others = done.arms.items()
+    named = {name: strengths.get(name) for name, arm in others if name in strengths or len(strength_setting(first[1], arm)) == 1}
+    arms = dict([first]) | {name: done.arms[name] for name in named if strengths.get(name, "") is not None}
+    frame = dose_response(
+        arms, None, done.seeds, done.folder, strengths={name: path for name, path in named.items() if path},
+        warm_up=done.warm_up, last=done.last, workers=workers, price_click=done.price_click,
+    )  # fmt: skip
+    with whole(done.folder / "dose.parquet") as part:
+        frame.to_parquet(part)
+    path = done.folder / "dose.png"
+    plot.dose(frame, path=path)
+    return path
+
+
+def _compared(done: Comparison) -> dict[str, Any]:
+    return {
+        "out": str(done.folder), "arms": list(done.arms), "seeds": done.seeds, "warm_up": done.warm_up, "last": done.last,
+        "price_click": done.price_click, "equal_cost": done.budget, "strengths": done.strengths.to_dict("records"),
+        "differences": done.differences.to_dict("records"), "answer": done.answer(),
     }  # fmt: skip
 
 
@@ -463,14 +592,14 @@ class _Interrupted(Exception):
 
 
 @contextmanager
-def _interruptible(out: Path) -> Iterator[None]:
-    """Turn an interruption into a line that says how to go on with the run in *out*, if there is one by then."""
+def _interruptible(out: Path, command: str = "run", sign: str = "manifest.json") -> Iterator[None]:
+    """Turn an interruption into a line that says how to go on with what is in *out*, if its *sign* is there by then."""
     try:
         yield
     except KeyboardInterrupt:
-        if not (out / "manifest.json").is_file():
+        if not (out / sign).is_file():
             raise
-        again = f"recsim run --resume --out {shlex.quote(str(out))}"
+        again = f"recsim {command} --resume --out {shlex.quote(str(out))}"
         raise _Interrupted(f"interrupted: what is done is kept; go on with {again}") from None
 
 

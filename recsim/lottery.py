@@ -56,7 +56,7 @@ class Lottery:
     ) -> Items32:
         """Return one item a visit, (n,), from those that may be shown and are not in *placed* (n, r).
 
-        pool: (n,), the pool that each visit draws from, where there are several. first: (n,), the first draws where they are known.
+        pool: (n,), the pool that each visit draws from, where there are several. first: (n,), first draws if known.
         Draws are repeated under the labels "label#0", "label#1", ... until one is allowed; after ATTEMPTS of them
         the restricted distribution is worked out, and "label#rest" draws from it. NOTHING where none is left.
         """

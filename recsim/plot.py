@@ -1,4 +1,7 @@
-"""Figures: what narrowed, epoch by epoch. Drawn with matplotlib's objects alone, so nothing global changes."""
+"""Figures: what narrowed, epoch by epoch; arms beside each other; doses and responses.
+
+Drawn with matplotlib's objects alone, so nothing global changes.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from recsim.comparison import Comparison
 
 Floats = npt.NDArray[np.float64]
 
@@ -197,3 +202,116 @@ def _save(figure: Figure, path: Path) -> None:
         raise RecsimError(f"{path}: matplotlib writes no '{kind}'; valid are {', '.join(sorted(valid))}")
     with whole(path) as part:
         figure.savefig(part, format=kind, dpi=200)
+
+
+# -------------------------------------------------------------------------------------------- arms beside each other
+_COMPARED = {
+    "coverage_model": ("Coverage by the model", "share of items"),
+    "coverage": ("Coverage of the catalogue", "share of items"),
+    "gini": ("Concentration", "Gini index"),
+    "novelty": ("Novelty of what is shown", "bits"),
+    "utility": ("What people get", "true utility per item"),
+    "cost": ("Cost", "clicks per 1,000 visits"),
+}
+
+
+def league(
+    comparison: Comparison, path: str | os.PathLike[str] | None = None, title: str | None = None
+) -> Figure:
+    """Return one figure of paired differences to the first arm, with intervals: a panel a metric, a line an arm.
+
+    A thick bar is the 95 % interval of one difference, a thin one that of the family of all arms (Bonferroni); a filled
+    point has p < 0.05 after Holm. With one seed there are points alone. The zero line is the first arm, its mean
+    stands in each panel's title.
+    path, title: as for `narrowing`. The figure is 9 inches wide and grows with the number of arms.
+    """
+    from matplotlib.figure import Figure
+
+    table = comparison.differences
+    first, *others = comparison.arms
+    figure = Figure(figsize=(9.0, 2.2 + 0.5 * len(others)), layout="constrained")
+    grid = figure.subplots(2, 3, sharey=True)
+    for axes, (metric, (name, unit)) in zip(grid.flat, _COMPARED.items(), strict=True):
+        rows = table[table["metric"] == metric].set_index("arm")
+        mean = float(rows["mean"].astype(float)[first])
+        _differences(axes, rows.loc[others], f"{name}\n{first}: {mean:.3g}", f"difference, {unit}")
+    grid[0, 0].set_yticks(range(len(others)), [_short(other) for other in others])
+    grid[0, 0].set_ylim(len(others) - 0.5, -0.5)
+    return _finished(figure, path, title or f"Paired differences to {first}, {len(comparison.seeds)} seeds")
+
+
+def _differences(axes: Axes, rows: pd.DataFrame, title: str, unit: str) -> None:
+    """Draw the differences of one metric, a line an arm."""
+    axes.axvline(0.0, color=_PALE, linewidth=1.0, zorder=1)
+    for place, row in enumerate(rows.to_dict("records")):
+        sure = row["p"] < 0.05
+        axes.plot([row["family_low"], row["family_high"]], [place, place], color=_INK, linewidth=0.9, zorder=2)
+        axes.plot([row["low"], row["high"]], [place, place], color=_INK, linewidth=2.6, zorder=3, solid_capstyle="butt")
+        axes.plot(row["difference"], place, "o", color=_INK if sure else "white", mec=_INK, markersize=5.5, zorder=4)
+    _framed(axes, title, unit, np.concatenate([rows[end].to_numpy(np.float64) for end in ("difference", "family_low")]))
+
+
+def dose(frame: pd.DataFrame, path: str | os.PathLike[str] | None = None, title: str | None = None) -> Figure:
+    """Return one figure of how metrics answer to strengths: a row an arm, a column a metric, bands of 95 %.
+
+    frame: as `dose_response` gives it, with columns arm, setting, strength, metric, mean, low, high. The scale of a metric is
+    the same for all arms. path, title: as for `narrowing`. Raises RecsimError when columns are missing or there are no rows.
+    """
+    from matplotlib.figure import Figure
+
+    missing = {"arm", "setting", "strength", "metric", "mean", "low", "high"} - set(frame.columns)
+    if missing or frame.empty:
+        what = f"has no column {', '.join(sorted(missing))}" if missing else "has no rows"
+        raise RecsimError(f"frame: {what}; give what dose_response returns")
+    arms = list(dict.fromkeys(frame["arm"]))
+    metrics = [metric for metric in _COMPARED if metric in set(frame["metric"])]
+    figure = Figure(figsize=(0.8 + 2.3 * len(metrics), 0.9 + 2.1 * len(arms)), layout="constrained")
+    grid = figure.subplots(len(arms), len(metrics), sharey="col", squeeze=False)
+    for line, arm in zip(grid, arms, strict=True):
+        rows = frame[frame["arm"] == arm].sort_values("strength")
+        for axes, metric in zip(line, metrics, strict=True):
+            name, unit = _COMPARED[metric]
+            heading = name if axes in grid[0] else ""
+            _response(axes, rows[rows["metric"] == metric], heading, str(rows["setting"].iloc[0]), unit)
+        line[0].annotate(
+            _short(arm), (-0.42, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="center", fontsize=10, color=_INK,
+            fontweight="bold",
+        )  # fmt: skip
+    return _finished(figure, path, title)
+
+
+def _response(axes: Axes, rows: pd.DataFrame, title: str, setting: str, unit: str) -> None:
+    """Draw one metric of one arm over its strength."""
+    strength, mean, low, high = (rows[name].to_numpy(np.float64) for name in ("strength", "mean", "low", "high"))
+    axes.fill_between(strength, low, high, color=_PALE, alpha=0.35, linewidth=0)
+    axes.plot(strength, mean, "o-", color=_INK, linewidth=1.6, markersize=4)
+    _framed(axes, title, setting, mean)
+    axes.set_ylabel(unit, fontsize=9, color=_INK)
+
+
+def _framed(axes: Axes, title: str, label: str, seen: Floats) -> None:
+    """Put what stands around a small picture of a comparison; say so where there is nothing in it."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title, loc="left", fontsize=9.5, color=_INK)
+    axes.set_xlabel(label, fontsize=9, color=_INK)
+    axes.tick_params(labelsize=8.5, colors=_INK, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if not np.isfinite(seen).any():
+        axes.annotate("not measured", (0.5, 0.5), xycoords="axes fraction", ha="center", color=_PALE, fontsize=10)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else f"{name[:27]}…"
+
+
+def _finished(figure: Figure, path: str | os.PathLike[str] | None, title: str | None) -> Figure:
+    """Return a figure with its heading, saved where a path is given."""
+    if title is not None:
+        figure.suptitle(title, fontsize=12, fontweight="bold", color=_INK)
+    if path is not None:
+        _save(figure, Path(path))
+    return figure

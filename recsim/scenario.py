@@ -105,17 +105,17 @@ class Scenario(Recipe):
             _put(table, path.split("."), _value(text), f"{where} {path}")
         return Scenario.parse(table, where=where)
 
-    def controls(self) -> dict[str, Scenario]:
+    def controls(self, from_day: float = 0.0) -> dict[str, Scenario]:
         """Return the arms beside which an effect of the loop can be seen, by name.
 
         oracle: ranks by true preference, the upper bound. random: no model. popularity: no personal model. no feed:
         all visits are organic. open loop: the same feed, but models learn from what people would have done unsteered.
         all items known: a row by somebody who wants it for every item, so that no item is missing for want of a first
-        click.
+        click; put in on *from_day*, where arms part later than at the beginning.
         """
         plain = self.but(policy=Greedy())
-        once = float("inf") if intervals(self.training) else 1 / DAY  # without a window what is there once stays
-        known = AnchorReplay(each="item", rate=1.0, to_day=once)
+        to_day = float("inf") if intervals(self.training) else from_day + 1 / DAY  # without a window it stays for ever
+        known = AnchorReplay(each="item", rate=1.0, from_day=from_day, to_day=to_day)
         return {
             "oracle": plain.but(recommender=Oracle(), start=Oracle()),
             "random": plain.but(recommender=Random(), start=Random()),

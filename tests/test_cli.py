@@ -232,7 +232,7 @@ def test_the_timeline_is_that_of_the_run(small: str, days: int, latency: int) ->
         (["days=30"], "days"),
         ([], "retrain.latency"),
         (['training=[{kind="Window",last=40}]'], "training.0"),
-        (['signals=[{kind="OrganicLift",from_day=50}]'], "signals.0"),
+        (['signals=[{kind="OrganicLift",rate=0.1,from_day=50}]'], "signals.0"),
         (["readings_every=50"], "readings_every"),
         (["slate=30"], "slate"),
         (["consumption=again"], "consumption, consumed"),

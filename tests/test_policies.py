@@ -12,8 +12,8 @@ from scipy.integrate import quad
 from scipy.stats import beta, chisquare
 
 import recsim as rs
-from recsim.consumption import Consumed
 from recsim.candidates import relevance
+from recsim.consumption import Consumed
 from recsim.policies import Policy
 from recsim.posteriors import Posteriors
 from recsim.randomness import Randomness
