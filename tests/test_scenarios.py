@@ -1,0 +1,71 @@
+"""The scenario files that come with recsim: all of them run, and the documents name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import recsim as rs
+from recsim.recipe import family
+
+HOME = Path(__file__).parent.parent
+STRATEGIES = sorted((HOME / "scenarios" / "strategies").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", STRATEGIES, ids=lambda path: path.stem)
+def test_every_strategy_runs_on_the_made_up_world(path: Path) -> None:
+    """A strategy's file, on another base than its own, gives a world that differs from the base in feed, training or signals."""
+    base = HOME / "scenarios" / "quickstart.toml"
+    scenario = rs.Scenario.load(path, base)
+    rs.World(rs.Scenario.load(base), 1).fork(scenario)
+    assert scenario.name == path.stem
+    assert scenario.about
+    assert rs.run(scenario.but(days=15), seed=1, progress=False).metrics["visits"] > 0
+
+
+def test_the_documents_name_every_strategy_and_kind() -> None:
+    """No file and no kind of policy, signal or training rule is missing in docs/strategies.md."""
+    text = (HOME / "docs" / "strategies.md").read_text(encoding="utf-8")
+    assert [path.stem for path in STRATEGIES if f"| {path.stem} |" not in text] == []
+    kinds = {kind for base in (rs.Policy, rs.Signal, rs.Rule) for kind in family(base)}
+    assert [kind for kind in kinds if f"`{kind}`" not in text] == []
+
+
+def test_a_base_is_laid_under(tmp_path: Path) -> None:
+    """What a file says replaces what its base says, table by table; name and about are its own."""
+    policy = '[policy]\nkind = "EpsilonGreedy"\nepsilon = 0.5\n'
+    (tmp_path / "under.toml").write_text(f'about = "under"\ndays = 30\nslate = 4\n{policy}')
+    (tmp_path / "over.toml").write_text('base = "under.toml"\nslate = 7\n[policy]\nkind = "Greedy"\n')
+    over = rs.Scenario.load(tmp_path / "over.toml")
+    assert (over.name, over.about, over.days, over.slate, over.policy) == ("over", "", 30, 7, rs.Greedy())
+
+
+@pytest.mark.parametrize("base", ['"loop.toml"', '"nowhere.toml"', "3", '"."'])
+def test_a_base_that_leads_nowhere_is_said(tmp_path: Path, base: str) -> None:
+    """A base that is missing, no file, no text, or the file itself is one line."""
+    (tmp_path / "loop.toml").write_text(f"base = {base}\n")
+    with pytest.raises(rs.RecsimError) as fault:
+        rs.Scenario.load(tmp_path / "loop.toml")
+    assert "\n" not in str(fault.value)
+
+
+def test_controls_differ_from_the_feed_and_run() -> None:
+    """Every control is an arm of the same world, and is what it says."""
+    first = rs.Scenario(
+        days=15, consumption="again", consumed="stay", population=rs.SyntheticUsers(users=150, topics=6),
+        catalog=rs.SyntheticItems(items=60, topics=6),
+        recommender=rs.ALS(factors=8, iterations=3), policy=rs.EpsilonGreedy(epsilon=0.1),
+        training=(rs.Window(last=1),), retrain=rs.Retrain(every=3),
+    )  # fmt: skip
+    runs = {name: rs.run(arm, seed=1, progress=False) for name, arm in first.controls().items()}
+    assert set(runs) == {"oracle", "random", "popularity", "no feed", "open loop", "all items known"}
+    plain = rs.run(first, seed=1, progress=False)
+    assert len({run.digest for run in (plain, *runs.values())}) == 7
+    assert runs["no feed"].metrics["feed_clicks"] == 0
+    assert runs["oracle"].metrics["utility"] > plain.metrics["utility"] > runs["random"].metrics["utility"]
+    known = runs["all items known"].clicks
+    assert known.loc[known["origin"] == rs.Origin.ANCHOR].groupby("time")["item"].nunique().eq(60).all()
+    open_loop = runs["open loop"]
+    assert open_loop.metrics["human_share"] == 1.0
+    assert open_loop.metrics["depth"] == 0.0
