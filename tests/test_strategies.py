@@ -46,6 +46,22 @@ def test_slates_are_sound(small: rs.Scenario, recommender: rs.Recommender, polic
     assert (rows.loc[rows["origin"] == rs.Origin.MODEL, "depth"] >= 1).all()
 
 
+@pytest.mark.parametrize("users", [1, pytest.param(10_000, marks=pytest.mark.long)])
+def test_slates_of_one_and_of_many_users(recommender: rs.Recommender, policy: rs.Policy, users: int) -> None:
+    """The same with one user, and with ten thousand, whose catalogue of 12 items is nearly used up at the end."""
+    scenario = rs.Scenario(
+        days=4, slate=5, population=rs.SyntheticUsers(users=users, topics=4), catalog=rs.SyntheticItems(items=12, topics=4),
+        visits=rs.Regular(period=0.5), choice=rs.Luce(outside=0.5, clicks=2), retrain=rs.Retrain(every=1.5),
+        recommender=recommender, policy=policy, log="impressions",
+    )  # fmt: skip
+    rows = shown(scenario)
+    assert not rows.duplicated(["user", "visit", "item"]).any()
+    assert rows["item"].between(0, 11).all()
+    assert rows["propensity"].between(0, 1 + 1e-12, inclusive="right").all()
+    left = 12 - rows.groupby("user")["clicked"].sum()
+    assert left.between(0, 11).all()
+
+
 def test_what_was_consumed_leaves_the_slate(small: rs.Scenario, recommender: rs.Recommender) -> None:
     """With `once` and `leave` nothing is shown to a user after she consumed it, nor consumed twice."""
     run = rs.run(small.but(recommender=recommender), seed=6, progress=False)
