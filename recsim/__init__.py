@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
     from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
     from recsim.catalog import Catalog, Items, SyntheticItems
-    from recsim.comparison import Comparison, compare, dose_response
+    from recsim.comparison import Comparison, compare
     from recsim.errors import RecsimError
     from recsim.expectation import expect
     from recsim.policies import (
@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Window,
         WrongLabels,
     )
+    from recsim.tuning import dose_response
     from recsim.world import Clicks, Counts, Origin, Published, Ranking, Rows, Slate, Visits
 
 _WHERE = {
@@ -66,7 +67,7 @@ _WHERE = {
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
     "recsim.catalog": ["Catalog", "Items", "SyntheticItems"],
-    "recsim.comparison": ["Comparison", "compare", "dose_response"],
+    "recsim.comparison": ["Comparison", "compare"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
     "recsim.policies": [
@@ -85,6 +86,7 @@ _WHERE = {
         "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
         "WrongLabels",
     ],
+    "recsim.tuning": ["dose_response"],
     "recsim.world": ["Clicks", "Counts", "Origin", "Published", "Ranking", "Rows", "Slate", "Visits"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _WHERE.items() for name in names}

@@ -302,7 +302,7 @@ def _arms(
     names: list[str], settings: list[str] | None, base: str | None, controls: bool, warm_up: float | None
 ) -> dict[str, Scenario]:
     """Return scenarios by their names, or by those of their files where two are called alike; then the controls of the first."""
-    from recsim.comparison import parting_day
+    from recsim.arms import parting_day
 
     found = [_scenario(name, settings, base) for name in names]
     stems = [Path(name).stem for name in names]
@@ -371,8 +371,8 @@ def _league(done: Comparison) -> Path:
 def _doses(done: Comparison, strengths: dict[str, str | None], workers: int | None) -> Path:
     """Try the arms that have one strength at several levels, into the folder, and return the path of the figure."""
     from recsim import plot
-    from recsim.comparison import dose_response, strength_setting
     from recsim.files import whole
+    from recsim.tuning import dose_response, strength_setting
 
     assert done.folder is not None
     first, *others = done.arms.items()

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import recsim as rs
-from recsim.comparison import parting_day
+from recsim.arms import parting_day
 
 HERE = Path(__file__).parent
 MARKS = "<!-- league: begin -->\n", "<!-- league: end -->"

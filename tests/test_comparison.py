@@ -21,8 +21,11 @@ from scipy.stats import ttest_rel
 
 import recsim as rs
 from recsim import cli, comparison
-from recsim.comparison import compare, dose_response, holm, interval, paired_p
+from recsim.cells import Bench, Job, read_cell, run_cell, write_columns
+from recsim.comparison import compare
+from recsim.inference import holm, interval, paired_p
 from recsim.simulation import World
+from recsim.tuning import Dial, dose_response
 
 ROOT = Path(__file__).parent.parent
 PLAIN = rs.Scenario(
@@ -68,7 +71,7 @@ def test_arms_from_the_beginning_are_separate_runs() -> None:
 def test_the_first_arm_is_a_straight_run(warm_up: float) -> None:
     """Parting from its own world, the first arm leaves the clicks of a run that nobody forked."""
     for arm in ARMS.values():
-        assert comparison._cell(arm, arm, warm_up, 5).digest == rs.run(arm, seed=5, progress=False).digest
+        assert run_cell(arm, arm, warm_up, 5).digest == rs.run(arm, seed=5, progress=False).digest
 
 
 def test_arms_share_the_past(result: rs.Comparison) -> None:
@@ -206,7 +209,7 @@ def test_equal_cost_reaches_a_budget_and_says_where_it_cannot() -> None:
 
 def test_tuning_inverts_a_curve_that_never_falls() -> None:
     """The strength is where the isotonic fit reaches the budget, by linear interpolation; a fit far from the means is said."""
-    dial = comparison._Dial("x", EXPLORING, "policy.epsilon", [])
+    dial = Dial("x", EXPLORING, "policy.epsilon", [])
     steady = {0.0: 0.0, 0.2: 10.0, 0.4: 30.0}
     dial.costs = {level: np.full(4, cost) for level, cost in steady.items()}
     assert dial.tuned(20.0) == (pytest.approx(0.3), True)
@@ -315,9 +318,9 @@ def test_a_cell_that_does_not_hold_is_made_anew(tmp_path: Path) -> None:
     before = contents(tmp_path / "there")
     cells = tmp_path / "there" / "cells"
     (cells / "00-plain-seed00001.parquet").write_bytes(b"PAR1 nothing PAR1")
-    foreign, _ = comparison._read(cells / "02-asking-seed00001.parquet")
+    foreign, _ = read_cell(cells / "02-asking-seed00001.parquet")
     about = {"identity": "other code", "digest": "", "totals": json.dumps(foreign.totals)}
-    comparison._write(cells / "02-asking-seed00002.parquet", foreign.columns, about)
+    write_columns(cells / "02-asking-seed00002.parquet", foreign.columns, about)
     (cells / ".02-asking-seed00003.parquet.part").write_bytes(b"half")
     ran: list[str] = []
     quietly(None, None, tmp_path / "there", resume=True, progress=lambda share, text: ran.append(text))
@@ -329,8 +332,8 @@ def test_identity_tells_all_that_a_cell_follows_from() -> None:
     """Another seed, arm, first arm, warm-up, or other code gives another identity; name and log do not."""
 
     def identity(first: rs.Scenario = PLAIN, arm: rs.Scenario = ASKING, seed: int = 1, warm_up: float = 6.0) -> str:
-        bench = comparison._Bench(first, warm_up, None, 1, lambda share, text: None)
-        return bench.identity(comparison._Job("file", arm, seed))
+        bench = Bench(first, warm_up, None, 1, lambda share, text: None)
+        return bench.identity(Job("file", arm, seed))
 
     same = identity()
     assert same == identity(arm=ASKING.but(name="other"))

@@ -1,0 +1,118 @@
+"""Arms: what is asked of a comparison, checked before anything is run: scenarios, seeds, and the day on which they part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import index
+from typing import Any
+
+from recsim.errors import RecsimError
+from recsim.scenario import Scenario
+from recsim.simulation import World
+from recsim.world import DAY
+
+
+def named_arms(arms: Any) -> dict[str, Scenario]:
+    """Return arms by name, in their order, the first being what the others are compared with.
+
+    Raises RecsimError for fewer than two, and for what is no name or no scenario.
+    """
+    if not isinstance(arms, Mapping) or len(arms) < 2:
+        raise RecsimError("arms: give at least two scenarios by name, the first being what the others are compared with")
+    for name, arm in arms.items():
+        if not (isinstance(name, str) and name.strip() and isinstance(arm, Scenario)):
+            raise RecsimError(f"arms: {name!r} is no name with a Scenario; give scenarios by name")
+    return dict(arms)
+
+
+def seed_numbers(seeds: Any) -> list[int]:
+    """Return the seeds as numbers, in order: as they are given, or 1, 2, ... where it is said how many.
+
+    Raises RecsimError where there are none, or one is there twice.
+
+    >>> seed_numbers(3), seed_numbers(range(2)), seed_numbers([5, 2])
+    ([1, 2, 3], [0, 1], [2, 5])
+    """
+    if not isinstance(seeds, Iterable):
+        return list(range(1, whole_number("seeds", seeds, 1) + 1))
+    numbers = sorted(whole_number("seeds", seed, 0) for seed in seeds)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise RecsimError("seeds: give at least one, and none of them twice")
+    return numbers
+
+
+def check_arms(arms: Mapping[str, Scenario], warm_up: float) -> None:
+    """Raise RecsimError, before anything is run, where an arm does not fit the first one or its world."""
+    first = next(iter(arms.values()))
+    world = World(first, 0)
+    for name, arm in arms.items():
+        if arm.days != first.days:
+            raise RecsimError(f"{name}: days is {arm.days:g}, in the first arm {first.days:g}; let all arms be of one length")
+        try:
+            world.fork(arm)
+        except RecsimError as fault:
+            raise RecsimError(f"{name}: {fault}") from None
+
+
+def lean(scenario: Scenario) -> Scenario:
+    """Return the scenario without what costs time and changes no metric."""
+    return scenario.but(log="clicks", readings_every=0.0)
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return a value as a whole number.
+
+    Raises RecsimError, which begins with *name*, where it is none, or below *least*.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise RecsimError(f"{name}: must be a whole number from {least} on, not {value!r}")
+    return number
+
+
+# ----------------------------------------------------------------------------------------------------------- the timing
+def _epochs(scenario: Scenario, day: float) -> tuple[int, int]:
+    """Return how many cuts and how many deployments there are before a day."""
+    second, every, latency = (round(days * DAY) for days in (day, scenario.retrain.every, scenario.retrain.latency))
+    return max(0, (second - 1) // every), max(0, (second - 1 - latency) // every)
+
+
+def _whole_epochs(scenario: Scenario, warm_up: float) -> int:
+    """Return how many epochs lie wholly after the fork."""
+    total, before = _epochs(scenario, scenario.days)[1] + 1, _epochs(scenario, warm_up)[1]
+    return total - before - (1 if warm_up else 0)
+
+
+def parting_day(first: Scenario, given: float | None = None) -> float:
+    """Return the day on which the arms part; by default that of the second cut, by which one model of the first arm has served.
+
+    Where too little is left after it, that of the first cut, or day 0. Raises RecsimError for a day on which a model waits to go
+    live, or after which there is no whole epoch.
+    """
+    if given is None:
+        days = [2 * first.retrain.every, first.retrain.every, 0.0]
+        return next((day for day in days if day < first.days and _whole_epochs(first, day) > 0), 0.0)
+    if not (isinstance(given, (int, float)) and 0 <= given < first.days):
+        raise RecsimError(f"warm_up: must be a day from 0 to before {first.days:g}, the end of the run, not {given!r}")
+    cuts, deployments = _epochs(first, given)
+    if cuts != deployments:
+        good = cuts * first.retrain.every
+        raise RecsimError(f"warm_up: on day {given:g} a model waits to go live; give {good:g}, the day of the cut, or 0")
+    if _whole_epochs(first, given) < 1:
+        raise RecsimError(f"warm_up: after day {given:g} there is no whole epoch; give an earlier day or run for longer")
+    return float(given)
+
+
+def last_epochs(first: Scenario, warm_up: float, given: int | None) -> int:
+    """Return over how many epochs at the end metrics are averaged: by default a quarter of all.
+
+    Raises RecsimError for more than there are after the warm-up.
+    """
+    most = _whole_epochs(first, warm_up)
+    last = max(1, min(most, (_epochs(first, first.days)[1] + 1) // 4)) if given is None else whole_number("last", given, 1)
+    if last > most:
+        raise RecsimError(f"last: there are {most} whole epochs after the warm-up; average over that many at most")
+    return last

@@ -1,0 +1,273 @@
+"""Cells: one arm under one seed, run from a world that all arms of the seed share, and kept in a file for as long as it holds.
+
+The arms share that past and, by address, every random number that they have in common, so that the difference of two cells
+is mostly that of the arms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import signal
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim.archive import versions
+from recsim.arms import whole_number
+from recsim.errors import RecsimError
+from recsim.files import faults, whole
+from recsim.progress import Progress
+from recsim.scenario import Scenario
+from recsim.simulation import World
+from recsim.world import DAY, FEED
+
+COSTS = "cost", "cost_all"
+COUNTED = "visits", "feed_clicks", "clicks", "spent", "labels"  # summed from the fork on
+APART = (
+    "__init__", "__main__", "cli", "plot", "verdict", "expectation", "comparison", "plans", "tuning", "inference", "tables",
+    "progress",
+)  # fmt: skip
+"""Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
+
+
+# ---------------------------------------------------------------------------------------------------- one arm, one seed
+@dataclass
+class Cell:
+    """What one arm did under one seed.
+
+    columns: the metrics of each epoch, a column a metric, and `epoch` itself; those of a group are called `utility.niche`.
+    totals: sums of what was counted since the fork, by name. digest: of the clicks, those before the fork too.
+    """
+
+    columns: dict[str, npt.NDArray[Any]]
+    totals: dict[str, float]
+    digest: str
+
+    def cost(self, first: Cell | None, price: float) -> dict[str, float]:
+        """Return what the arm cost since the fork, per 1,000 of its visits: by clicks in the feed, and by all clicks.
+
+        first: the cell of the first arm under this seed; NaN where there is none. price: of a click.
+        """
+        ours, theirs = self.totals, first.totals if first else dict.fromkeys(COUNTED, math.nan)
+        scale = 1000 / ours["visits"] if ours["visits"] else math.nan
+        return {
+            name: (price * (theirs[clicks] - ours[clicks]) + ours["spent"]) * scale
+            for name, clicks in zip(COSTS, ("feed_clicks", "clicks"), strict=True)
+        }
+
+
+@lru_cache(maxsize=1)
+def _warmed(first: Scenario, warm_up: float, seed: int) -> World:
+    """Return the world from which the arms of a seed part; kept, since the next cell mostly wants the same."""
+    world = World(first, seed, forks=True)
+    return world.advance(warm_up) if warm_up else world
+
+
+def run_cell(first: Scenario, arm: Scenario, warm_up: float, seed: int) -> Cell:
+    """Let one arm part from the warmed-up world of the first, and run it to its end."""
+    warm = _warmed(first, warm_up, seed)
+    counters = warm.counters
+    before = {
+        "visits": counters.visits, "feed_clicks": counters.epoch[1][FEED, :].sum(), "clicks": counters.epoch[1].sum(),
+        "spent": counters.spent, "labels": counters.labels,
+    }  # fmt: skip
+    world = warm.fork(arm).advance(arm.days)
+    world.close_epoch()
+    columns = _by_epoch(world)
+    since = columns["epoch"] >= warm.epoch
+    totals = {name: float(columns[name][since].sum() - before[name]) for name in COUNTED}
+    return Cell(columns, totals, world.log.digest.hex())
+
+
+def _by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
+    """Return the history of whole epochs as columns."""
+    columns: dict[str, list[float]] = {}
+    for _, epoch, _, group, metric, value in world.history:
+        if metric == "coverage":  # the first row of an epoch
+            columns.setdefault("epoch", []).append(epoch)
+        columns.setdefault(metric if group == "all" else f"{metric}.{group}", []).append(value)
+    return {name: np.array(column, np.int32 if name == "epoch" else np.float64) for name, column in columns.items()}
+
+
+def _at_work(place: int, first: Scenario, arm: Scenario, warm_up: float, seed: int) -> tuple[int, Cell]:
+    """Return a cell and its place among the jobs; Ctrl-C is for the process that handed it out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return place, run_cell(first, arm, warm_up, seed)
+
+
+# --------------------------------------------------------------------------------------------------------- many of them
+class Job(NamedTuple):
+    """A cell that is wanted, and the file it is kept in, by its path in the folder."""
+
+    file: str
+    arm: Scenario
+    seed: int
+
+
+class Bench:
+    """Gives cells: those that are kept and still hold, and the others run, on several processes."""
+
+    def __init__(
+        self, first: Scenario, warm_up: float, folder: Path | None, workers: int | None, say: Callable[[float, str], None],
+    ) -> None:  # fmt: skip
+        self.first, self.warm_up, self.folder, self.say = first, warm_up, folder, say
+        self.workers = _workers(workers)
+        self.planned, self.done = 0, 0
+        self._kept: dict[str, Cell] = {}
+        self._made = f"{World(first, 0).drawn} {_code()} {sorted(versions().items())}"
+
+    def cells(self, jobs: Sequence[Job]) -> list[Cell]:
+        """Return the cells of some jobs, in their order; each that had to be run is kept at once.
+
+        Raises RecsimError where an arm cannot be run, or a process was killed.
+        """
+        found = [self._look(job) for job in jobs]
+        self.planned = max(self.planned, len(jobs)) - sum(cell is not None for cell in found)
+        missing = [place for place, cell in enumerate(found) if cell is None]
+        try:
+            with closing(self._run(jobs, missing)) as done:
+                for place, cell in done:
+                    found[place] = cell
+                    self._keep(jobs[place], cell)
+                    self.done += 1
+                    self.say(min(1.0, self.done / max(1, self.planned)), Path(jobs[place].file).stem)
+        finally:
+            _warmed.cache_clear()
+        return [cell for cell in found if cell is not None]
+
+    def _run(self, jobs: Sequence[Job], missing: Sequence[int]) -> Generator[tuple[int, Cell]]:
+        """Yield cells as they are done, each with its place among the jobs."""
+        calls = [(place, self.first, jobs[place].arm, self.warm_up, jobs[place].seed) for place in missing]
+        workers = min(self.workers, len(calls))
+        if workers <= 1:
+            yield from ((call[0], run_cell(*call[1:])) for call in calls)
+            return
+        from joblib import Parallel, delayed, parallel_config
+
+        try:
+            with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+                pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
+                done = pool(delayed(_at_work)(*call) for call in calls)
+            try:
+                for cell in done:  # noqa: UP028  (`yield from` would close it before the filter below is set)
+                    yield cell
+            finally:
+                with warnings.catch_warnings():  # joblib warns of what an interruption leaves undone
+                    warnings.simplefilter("ignore", UserWarning)
+                    done.close()
+        except BrokenProcessPool as fault:
+            why = str(fault).partition(". ")[0].lower()
+            raise RecsimError(f"workers: {why}; take fewer of them, or one to see the fault itself") from None
+
+    def identity(self, job: Job) -> str:
+        """Return the SHA-256 of all that a cell follows from, as hexadecimal text."""
+        parts = _settings_hash(self.first), _settings_hash(job.arm), round(self.warm_up * DAY), job.seed, self._made
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _look(self, job: Job) -> Cell | None:
+        """Return a cell that is kept; one that comes from other code, versions or data is removed."""
+        identity = self.identity(job)
+        if self.folder is None or not (path := self.folder / job.file).exists():
+            return self._kept.get(identity)
+        try:
+            cell, made = read_cell(path)
+        except RecsimError:
+            cell, made = None, ""
+        if made != identity:
+            with faults(path):
+                path.unlink()
+            return None
+        return cell
+
+    def _keep(self, job: Job, cell: Cell) -> None:
+        if self.folder is None:
+            self._kept[self.identity(job)] = cell
+            return
+        about = {"identity": self.identity(job), "seed": str(job.seed), "digest": cell.digest}
+        with faults(self.folder):
+            (self.folder / job.file).parent.mkdir(exist_ok=True)
+        write_columns(self.folder / job.file, cell.columns, about | {"totals": json.dumps(cell.totals)})
+
+
+def _workers(number: int | None) -> int:
+    """Return how many processes to use: as many as asked for, or one a core."""
+    if number is None:
+        from joblib import cpu_count
+
+        return int(cpu_count())
+    return whole_number("workers", number, 1)
+
+
+def told(title: str, progress: bool | Callable[[float, str], None]) -> Any:
+    """Return a context that gives the function to say progress to."""
+    if callable(progress):
+        return nullcontext(progress)
+    return Progress(title) if progress else nullcontext(lambda share, text: None)
+
+
+# --------------------------------------------------------------------------------------------------- what is kept of it
+@lru_cache(maxsize=1024)
+def _settings_hash(scenario: Scenario) -> str:
+    return scenario.hash
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Return the SHA-256 of the source text of all modules that have a say in what a cell holds."""
+    paths = sorted(path for path in Path(__file__).parent.glob("*.py") if path.stem not in APART)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def write_columns(path: Path, columns: Mapping[str, Any], about: Mapping[str, str]) -> None:
+    """Write columns of one length to a Parquet file, and what is to be known about them into its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with whole(path) as part:
+        pq.write_table(pa.table(dict(columns), metadata=dict(about)), part, compression="zstd", compression_level=1)
+
+
+def read_cell(path: Path) -> tuple[Cell, str]:
+    """Return the cell of a file, and its identity.
+
+    Raises RecsimError when the file is none, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, partitioning=None)
+        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        return Cell(columns, json.loads(about["totals"]), about["digest"]), about["identity"]
+    except (OSError, pa.ArrowException, KeyError, ValueError, AttributeError) as fault:
+        raise RecsimError(f"{path}: is damaged ({fault}); remove it and resume the comparison") from None
+
+
+def cell_file(folder: str, place: int, name: str, seed: int) -> str:
+    """Return the path, in the folder of a comparison, of a cell of the arm at a place; *folder* is cells or levels.
+
+    >>> cell_file("cells", 1, "5 % exploration", 12)
+    'cells/01-5-exploration-seed00012.parquet'
+    """
+    return f"{folder}/{place:02d}-{slug(name)}-seed{seed:05d}.parquet"
+
+
+def slug(name: str) -> str:
+    """Return a name that any file system takes.
+
+    >>> slug("5 % exploration")
+    '5-exploration'
+    """
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:60] or "arm"

@@ -1,0 +1,41 @@
+"""Numbers with their intervals as text, and columns of them in as many blocks as fit the width of a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def decimals_for(values: Sequence[float]) -> int:
+    """Return with how many decimals numbers of this size are written."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 3 if largest < 10 else 1 if largest < 1000 else 0
+
+
+def with_half(value: float, half: float, decimals: int, sign: str = "") -> str:
+    """Return a number with half its interval; '-' for what was not measured.
+
+    >>> with_half(0.1234, 0.002, 3), with_half(0.1234, math.nan, 2, sign="+"), with_half(math.nan, math.nan, 3)
+    ('0.123 ± 0.002', '+0.12', '-')
+    """
+    if not math.isfinite(value):
+        return "-"
+    text = f"{value:{sign},.{decimals}f}"
+    return f"{text} ± {half:,.{decimals}f}" if math.isfinite(half) else text
+
+
+def blocks_of(heads: list[str], columns: list[list[str]], width: int) -> str:
+    """Return columns beside each other under the same heads of lines, in as many blocks as fit the width."""
+    room = max(map(len, heads))
+    blocks: list[list[list[str]]] = [[]]
+    for column in columns:
+        taken = room + sum(2 + max(map(len, other)) for other in blocks[-1])
+        if blocks[-1] and taken + 2 + max(map(len, column)) > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    texts = []
+    for block in blocks:
+        cells = [[cell.rjust(max(map(len, column))) for cell in column] for column in block]
+        lines = zip([head.ljust(room) for head in heads], *cells, strict=True)
+        texts.append("\n".join("  ".join(line).rstrip() for line in lines))
+    return "\n\n".join(texts) + "\n"
