@@ -136,6 +136,8 @@ def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping
 
 
 def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
+    if "editor" in getattr(scenario.policy, "pattern", ()) and not any(sign.kind == "EditorPicks" for sign in scenario.signals):
+        yield "policy.pattern: has slots for editors, but no signal EditorPicks: they show the best match"
     recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
     factors = getattr(recommender, "factors", 0)
     if recommender.in_one_thread:

@@ -127,7 +127,8 @@ def _sentence(owner: type[BaseModel] | None, error: Any) -> str:
         return "is missing; give it a value"
     text = error["msg"].removeprefix("Value error, ")
     text = text.replace("Input should", "should", 1)
-    return text if error["type"] in ("setting", "kind", "family") else f"{text}, not {_short(given)}"
+    whole = isinstance(given, dict) and error["type"] == "value_error"  # a fault of several settings together
+    return text if whole or error["type"] in ("setting", "kind", "family") else f"{text}, not {_short(given)}"
 
 
 def _short(value: Any) -> str:

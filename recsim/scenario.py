@@ -109,19 +109,21 @@ class Scenario(Recipe):
         """Return the arms beside which an effect of the loop can be seen, by name.
 
         oracle: ranks by true preference, the upper bound. random: no model. popularity: no personal model. no feed:
-        all visits are organic. open loop: the same feed, but models learn from what people would have done unsteered.
-        all items known: a row by somebody who wants it for every item, so that no item is missing for want of a first
-        click; put in on *from_day*, where arms part later than at the beginning.
+        all visits are organic. open loop: the same feed, but models learn from what people would have done unsteered; not
+        there where a strategy learns from click rates, since of what nobody was shown there is none. all items known: a
+        row by somebody who wants it for every item, so that no item is missing for want of a first click; put in on
+        *from_day*, where arms part later than at the beginning.
         """
         plain = self.but(policy=Greedy())
         to_day = float("inf") if intervals(self.training) else from_day + 1 / DAY  # without a window it stays for ever
         known = AnchorReplay(each="item", rate=1.0, from_day=from_day, to_day=to_day)
+        from_clicks = not (self.recommender.counts_impressions or self.policy.counts_impressions)
         return {
             "oracle": plain.but(recommender=Oracle(), start=Oracle()),
             "random": plain.but(recommender=Random(), start=Random()),
             "popularity": plain.but(recommender=Popularity()),
             "no feed": self.but(signals=(*self.signals, OrganicLift(rate=1.0))),
-            "open loop": self.but(open_loop=True),
+            **({"open loop": self.but(open_loop=True)} if from_clicks else {}),
             "all items known": self.but(signals=(*self.signals, known)),
         }
 
@@ -173,13 +175,24 @@ def _with_base(path: Path, base: str | Path | None, depth: int = 0) -> dict[str,
     """Return the table of a file laid over that of its base."""
     table = _read(path)
     named = table.pop("base", None)
-    if named is not None and (not isinstance(named, str) or depth > 8):
-        raise RecsimError(f"{path}: base: {named!r} leads to no scenario; give the path of a scenario file that has no such base")
-    below = Path(base) if base is not None else path.parent / named if named is not None else None
-    if below is None:
+    if named is None:
         return table
+    if base is None and not (isinstance(named, str) and named.endswith(".toml")):
+        raise RecsimError(f"{path}: base: {named!r} is no scenario file; give the path of one, from where this file lies")
+    if depth > 8:
+        raise RecsimError(f"{path}: base: leads in a circle, or through more than 8 files; name one that builds on no other")
+    below = Path(base) if base is not None else path.parent / str(named)
+    if base is None and not _is_file(below):
+        raise RecsimError(f"{path}: base: there is no file {named!r}; give the path of one, from where this file lies")
     under = _with_base(below, None, depth + 1)
     return {key: value for key, value in under.items() if key not in ("name", "about")} | table
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except ValueError:  # a zero byte in its name, before Python 3.12
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

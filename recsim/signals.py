@@ -29,12 +29,12 @@ from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Origin, Visits
 class Stream:
     """The state of one signal in one world.
 
-    serial: its place among the signals of its kind that are not off. every: days between its moments. moments: how
-    many of them are over. chosen: the visits that a count has chosen, as sorted numbers user * 2**32 + ordinal;
-    share: of all visits to the feed in that time. inbox: (users,), the item that waits for each user, NOTHING where
-    none does; opened: (users,), the one she was shown last; via: (users,), how the sender of what came last had met
-    it. picks: items chosen last, and their addresses. anchor: (2, rows), users and items of a log from before the
-    loop.
+    began: the day of its first moment. serial: its place among the signals of its kind that are not off. every: days
+    between its moments. moments: how many of them are over. chosen: the visits that a count has chosen, as sorted
+    numbers user * 2**32 + ordinal; share: of all visits to the feed in that time. inbox: (users,), the item that
+    waits for each user, NOTHING where none does; opened: (users,), the one she was shown last; via: (users,), how the
+    sender of what came last had met it. picks: items chosen last, and their addresses. anchor: (2, rows), users and
+    items of a log from before the loop.
     """
 
     signal: Signal
@@ -47,6 +47,7 @@ class Stream:
     picks_address: npt.NDArray[np.uint32]
     anchor: npt.NDArray[np.int32]
     chosen: Ints
+    began: float
     share: float = 0.0
     moments: int = 0
 
@@ -60,12 +61,11 @@ class Stream:
 
     def second(self, moment: int) -> int:
         """Return the second of a moment, counted from 0."""
-        return round((self.signal.from_day + moment * self.every) * DAY)
+        return round((self.began + moment * self.every) * DAY)
 
-    def skip(self, second: int) -> None:
-        """Let all moments before a second pass."""
-        while self.due() < second:
-            self.moments += 1
+    def begin(self, second: int) -> None:
+        """Let it begin at a second, or at its own first day where that is later."""
+        self.began = max(self.signal.from_day, second / DAY)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Occasion:
 
     moment: how many there were before. users: (users,) and items: (items,), where their random numbers live.
     activity: (users,), visits a day. coming(until): user and ordinal of the feed visits from now to a second, as the
-    timetable of people has them. demand: (topics, items), of those who want a topic, the share that wants each item.
+    timetable of people has them, less those that counted lifts have chosen.
+    demand: (topics, items), of those who want a topic, the share that wants each item.
     ask(user, address, label): what these people would choose unsteered, their random numbers taken from other
     addresses. fans(item, label): one user for each item, drawn from those who want it. clicks(second): what was
     consumed since a second, as columns of the log.
@@ -106,8 +107,9 @@ class Signal(Recipe):
     """A recipe for one stream of human signal: one strength, a schedule and a price.
 
     rate and count are two ways to give the strength; one of them is given. What a rate is a share of, each kind says;
-    a count is an absolute number every *every* days, by default once an epoch. What a kind does not do it inherits:
-    it leaves visits, slates and log alone.
+    a count is an absolute number every *every* days, by default once an epoch; of the time that *to_day* cuts short it
+    keeps its share. Where two signals choose the same visit, the one listed first fills the position. What a kind does
+    not do it inherits: it leaves visits, slates and log alone.
     """
 
     rate: float | None = Field(None, ge=0, le=1, description="strength as a share; this or count")
@@ -144,8 +146,10 @@ class Signal(Recipe):
         """Whether its strength is nothing."""
         return not (self.rate or self.count)
 
-    def check(self, users: int, items: int) -> None:
-        """Raise RecsimError where a setting does not fit the numbers of users and items."""
+    def check(self, users: int, items: int, slate: int) -> None:
+        """Raise RecsimError where a setting does not fit the numbers of users, items and positions."""
+        if self.places and getattr(self, "position", 0) >= slate:
+            raise RecsimError(f"signals.position: {getattr(self, 'position', 0)} is not in a slate of {slate}, counted from 0")
 
     def active(self, time: Ints) -> Bools:
         """Return whether the signal is on at each second: (n,)."""
@@ -156,7 +160,7 @@ class Signal(Recipe):
         return Stream(
             self, serial, self.every or every, np.full(users, NOTHING, np.int32), np.full(users, NOTHING, np.int32),
             np.full(users, -1, np.int8), np.zeros(0, np.int32), np.zeros(0, np.uint32),
-            np.zeros((2, 0), np.int32), np.zeros(0, np.int64),
+            np.zeros((2, 0), np.int32), np.zeros(0, np.int64), self.from_day,
         )  # fmt: skip
 
     @property
@@ -286,8 +290,9 @@ class EditorPicks(Signal):
             raise ValueError("weights must not be negative, and one must be positive")
         return taste
 
-    def check(self, users: int, items: int) -> None:
-        """Raise RecsimError where the weights of a taste are not one an item."""
+    def check(self, users: int, items: int, slate: int) -> None:
+        """Raise RecsimError where the position is not in the slate, or the weights of a taste are not one an item."""
+        super().check(users, items, slate)
         if isinstance(self.taste, tuple) and len(self.taste) != items:
             raise RecsimError(f"signals.taste: has {len(self.taste)} weights for {items} items; give one an item")
 
@@ -354,13 +359,16 @@ class FriendShares(Signal):
     @classmethod
     def _listed(cls, edges: object) -> object:
         pairs = edges.tolist() if isinstance(edges, np.ndarray) else edges
-        return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in pairs) if isinstance(pairs, list) else pairs
+        if not isinstance(pairs, (list, tuple)) or not all(isinstance(pair, (list, tuple)) for pair in pairs):
+            return pairs
+        return tuple(tuple(int(end) if isinstance(end, np.integer) else end for end in pair) for pair in pairs)
 
-    def check(self, users: int, items: int) -> None:
-        """Raise RecsimError where an edge names a user who is not there."""
-        ends = [end for pair in self.edges for end in pair]
-        if ends and not (min(ends) >= 0 and max(ends) < users):
-            raise RecsimError(f"signals.edges: names user {max(ends)} of {users}, counted from 0; leave that pair out")
+    def check(self, users: int, items: int, slate: int) -> None:
+        """Raise RecsimError where the position is not in the slate, or an edge names a user who is not there."""
+        super().check(users, items, slate)
+        nobody = next((end for pair in self.edges for end in pair if not 0 <= end < users), None)
+        if nobody is not None:
+            raise RecsimError(f"signals.edges: names user {nobody} of {users}, counted from 0; leave that pair out")
 
     @cached_property
     def _friends(self) -> tuple[Ints, Ints]:
@@ -425,7 +433,7 @@ class Survey(Signal):
 
     price: float = Field(1.0, ge=0, description="price of one answer, in clicks")
 
-    def check(self, users: int, items: int) -> None:
+    def check(self, users: int, items: int, slate: int) -> None:
         """Raise RecsimError where more are to be asked than there are."""
         if (self.count or 0) > users:
             raise RecsimError(f"signals.count: asks {self.count} of {users} users at a time; ask at most all of them")
@@ -468,7 +476,7 @@ class AnchorReplay(Signal):
             raise ValueError("shares must not be negative, and one must be positive")
         return shares
 
-    def check(self, users: int, items: int) -> None:
+    def check(self, users: int, items: int, slate: int) -> None:
         """Raise RecsimError where more rows are to be replayed than there are, or shares are not one an item."""
         if self.shares and len(self.shares) != items:
             raise RecsimError(f"signals.shares: has {len(self.shares)} weights for {items} items; give one an item")

@@ -24,6 +24,7 @@ from recsim.errors import RecsimError
 from recsim.eventlog import SCHEMA, Columns, EventLog
 from recsim.lottery import Lottery
 from recsim.metrics import measure
+from recsim.policies import Policy
 from recsim.population import Users
 from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
@@ -139,7 +140,8 @@ class World:
         env = simpy.Environment(initial_time=self.now)
         for process in (retrains, readings):
             env.process(process(env, self))
-        for place, stream in enumerate(self.streams):
+        first = sorted(self.streams, key=lambda stream: not stream.signal.searches)  # others count on what lifts chose
+        for place, stream in enumerate(first):
             if stream.signal.has_moments:
                 env.process(moments(env, self, stream, place))
         return env
@@ -175,7 +177,8 @@ class World:
             same = [ours for ours in self.streams if (ours.signal, ours.serial) == (stream.signal, stream.serial)]
             if same:
                 twin.streams[place] = deepcopy(same[0])
-            stream.skip(twin._now)
+            else:
+                stream.begin(twin._now)
         return twin
 
     def imagine_past(self) -> None:
@@ -262,7 +265,7 @@ class World:
 
     def coming(self, until: int) -> tuple[Ints, Ints]:
         """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own
-        timetable has them.
+        timetable has them, less those that counted lifts have chosen.
         """
         ordinal, time = self.ordinal.copy(), self.next_time.copy()
         due, parts = self.due(until), [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
@@ -274,7 +277,9 @@ class World:
             time[due] = self._visit_time(due, ordinal[due], time[due])
             due = due[time[due] < until]
         user, number = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return user, number
+        lifted = [stream.chosen for stream in self.streams if stream.signal.searches]
+        kept = ~np.isin((user << 32) | number, np.concatenate([np.zeros(0, np.int64), *lifted]))
+        return user[kept], number[kept]
 
     def occasion(self, moment: int) -> Occasion:
         """Return what a signal is handed at a moment of its timetable."""
@@ -471,11 +476,29 @@ def browse(world: World, visits: Visits) -> None:
     people = world.people(visits)
     ranking = world.rank(visits)
     slate = compose(visits, ranking, world.scenario.slate, world.scenario.policy, world.streams)
+    if not type(world.scenario.policy).__module__.startswith("recsim."):
+        sound(visits, slate, world.scenario.policy)
     order = world.scenario.choice.click(visits, slate, people)
     consume(world, visits, people, _clicks(slate, order))
     world.counters.show(visits, slate)
     if world.scenario.log == "impressions":
         world.impressions.append(_impressions(world, visits, slate, order))
+
+
+def sound(visits: Visits, slate: Slate, policy: Policy) -> None:
+    """Raise RecsimError where a policy of somebody else made slates that cannot be."""
+    items = np.sort(slate.items, axis=1)
+    there = slate.items != NOTHING
+    chance = slate.propensity[there]
+    fault = (
+        "places an item twice" if ((items[:, 1:] == items[:, :-1]) & (items[:, 1:] != NOTHING)).any()
+        else "places an item that does not exist" if not ((items >= NOTHING) & (items < visits.released)).all()
+        else "places an item that its user must not be shown" if (there & visits.barred(np.maximum(slate.items, 0))).any()
+        else "gives a chance that is not above 0 and at most 1" if not ((chance > 0) & (chance <= 1 + 1e-9)).all()
+        else ""
+    )  # fmt: skip
+    if fault:
+        raise RecsimError(f"policy: {policy.kind} {fault}; mend its methods place and chance")
 
 
 def search(world: World, visits: Visits) -> None:
@@ -649,5 +672,11 @@ def check(scenario: Scenario, users: Users, items: Items) -> None:
             f"population.topics: people have {people} topics and items {catalog}; give both the same number"
         )
     scenario.choice.check(scenario.slate, len(users), len(items))
+    policy = type(scenario.policy)
+    for method in ("place", "chance"):
+        if policy.slate is Policy.slate and getattr(policy, method) is getattr(Policy, method):
+            raise RecsimError(f"policy: {policy.__name__} has no method {method}; give it one, as in recsim.policies")
+    if sum(signal.places and not signal.off for signal in scenario.signals) > 8:
+        raise RecsimError("signals: more than 8 place items in slates, and every combination of them is weighed; take fewer")
     for signal in scenario.signals:
-        signal.check(len(users), len(items))
+        signal.check(len(users), len(items), scenario.slate)

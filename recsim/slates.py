@@ -9,6 +9,7 @@ given what stands above, times that of the item under it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -44,7 +45,7 @@ class _Mixture:
         self.touched: list[Bools] = [stream.signal.touches(stream, visits) for stream in streams]
         self.sets = list(product((False, True), repeat=len(streams)))
         self.weights = [
-            np.prod([prior if up else 1 - prior for prior, up in zip(priors, one, strict=True)], axis=0) for one in self.sets
+            reduce(np.multiply, [prior if up else 1 - prior for prior, up in zip(priors, one, strict=True)]) for one in self.sets
         ]
 
     def put(self, placed: Items32) -> tuple[Items32, npt.NDArray[np.int8], Floats]:
@@ -69,6 +70,6 @@ class _Mixture:
                 if one[n]:
                     chance = np.where(given[n][1], given[n][0], chance)
             joint.append(weight * chance)
-        total = np.sum(joint, axis=0)
+        total = reduce(np.add, joint)  # one after the other: np.sum would add in an order that depends on the tile
         self.weights = [np.divide(part, total, out=np.zeros(len(total)), where=total > 0) for part in joint]
         return total

@@ -300,3 +300,26 @@ def test_slots_are_filled_from_their_sets() -> None:
     assert (slate.propensity[:, 3] == 1).all()
     with pytest.raises(rs.RecsimError, match=r"pattern\.1: should be 'match'"):
         rs.Slots(pattern=["match", "tial"])
+
+
+class _Top(Policy):
+    """Shows the best item of the ranking again and again."""
+
+    def place(self, visits: Visits, ranking: Ranking, placed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best item, whatever is placed."""
+        return ranking.items[:, 0], np.zeros(len(visits), np.int8)
+
+
+class _Sure(_Top):
+    """Says that it was sure."""
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """Return 1."""
+        return np.ones(len(visits))
+
+
+@pytest.mark.parametrize(("policy", "fault"), [(_Top(), "has no method chance"), (_Sure(), "places an item twice")])
+def test_a_policy_of_ones_own_is_examined(small: rs.Scenario, policy: Policy, fault: str) -> None:
+    """What is missing in it, or what it does wrong, is said in one line."""
+    with pytest.raises(rs.RecsimError, match=fault):
+        rs.run(small.but(policy=policy), seed=1, progress=False)

@@ -69,3 +69,12 @@ def test_controls_differ_from_the_feed_and_run() -> None:
     open_loop = runs["open loop"]
     assert open_loop.metrics["human_share"] == 1.0
     assert open_loop.metrics["depth"] == 0.0
+
+
+def test_a_feed_that_learns_from_click_rates_has_no_open_loop() -> None:
+    """Its other controls are there; asked for by hand the placebo is refused in one line."""
+    for settings in ({"policy": rs.UCB()}, {"recommender": rs.Popularity(score="click_rate")}):
+        first = rs.Scenario(**settings)
+        assert set(first.controls()) == {"oracle", "random", "popularity", "no feed", "all items known"}
+        with pytest.raises(rs.RecsimError, match=r"click rates$"):
+            first.but(open_loop=True)

@@ -137,6 +137,14 @@ def test_propensities_of_a_mixture(mix: str, model: str, policy: rs.Policy, gone
     assert ((slate.propensity > 0) | (slate.items < 0)).all()
 
 
+def test_many_signals_at_once_do_not_depend_on_the_tile(small: rs.Scenario) -> None:
+    """Eight sets of signals are added up in one order, also where a tile holds a single visit."""
+    editors = (rs.EditorPicks(rate=0.3, position=place, picks=4) for place in (0, 1))
+    signals = (*editors, rs.Panel(rate=0.1))
+    logs = {run(small, *signals, policy=rs.EpsilonGreedy(epsilon=0.3), days=7.0, tile=tile).digest for tile in (1, 7, 4096)}
+    assert len(logs) == 1
+
+
 def test_a_slate_is_as_likely_as_the_product_of_its_rows() -> None:
     """Slates of a panel over a fixed order come as often as their propensities say: chi-square over all slates of two
     positions, p > 1e-4.
@@ -186,6 +194,22 @@ def test_counts_are_kept_exactly() -> None:
         assert amount(signal, 1) == 4 * per_epoch
     lifted = run(STILL, rs.OrganicLift(count=30)).clicks["origin"].eq(rs.Origin.ORGANIC).sum()
     assert lifted == run(STILL).clicks["origin"].eq(rs.Origin.ORGANIC).sum() + 4 * 30
+
+
+def test_counts_are_kept_beside_each_other() -> None:
+    """A counted lift does not take visits that a counted panel has chosen, whichever is listed first."""
+    panel, lift = rs.Panel(count=30), rs.OrganicLift(count=40)
+    for signals in ((panel, lift), (lift, panel)):
+        shown = run(STILL, *signals).impressions
+        assert (shown["origin"] == rs.Origin.PANEL).sum() == 4 * 120
+
+
+def test_a_signal_of_a_fork_begins_there() -> None:
+    """An arm's own signal has its first moment at the second of the fork, not at the next one of a timetable from day 0."""
+    scenario = STILL.but(signals=(rs.EditorPicks(rate=1.0, every=30.0),))
+    fork = rs.World(STILL, 1, forks=True).advance(6).fork(scenario).advance(7)
+    assert len(fork.streams[0].picks) == 20
+    assert fork.streams[0].moments == 1
 
 
 def test_a_schedule_is_kept() -> None:
@@ -270,7 +294,8 @@ def test_faults_are_said_in_one_line(fault: str) -> None:
 @pytest.mark.parametrize(
     "signal",
     [
-        rs.Survey(count=61), rs.EditorPicks(rate=0.1, taste=[1.0]), rs.FriendShares(rate=0.1, edges=[(0, 60)]),
+        rs.Survey(count=61), rs.EditorPicks(rate=0.1, position=4), rs.FriendShares(rate=0.1, position=9),
+        rs.EditorPicks(rate=0.1, taste=[1.0]), rs.FriendShares(rate=0.1, edges=[(0, 60)]),
         rs.AnchorReplay(count=41, each="item"), rs.AnchorReplay(rate=0.1, shares=[1.0]),
     ],
     ids=lambda signal: signal.kind,
