@@ -7,7 +7,9 @@ from operator import index
 from typing import Any
 
 from recsim.errors import RecsimError
+from recsim.recommenders import Random
 from recsim.scenario import Scenario
+from recsim.signals import Signal
 from recsim.simulation import World
 from recsim.world import DAY
 
@@ -42,16 +44,46 @@ def seed_numbers(seeds: Any) -> list[int]:
 
 
 def check_arms(arms: Mapping[str, Scenario], warm_up: float) -> None:
-    """Raise RecsimError, before anything is run, where an arm does not fit the first one or its world."""
+    """Raise RecsimError, before anything is run, where an arm does not fit the first one or its world.
+
+    So it does where it differs in what is over when the arms part: that it has no effect would not be seen.
+    """
     first = next(iter(arms.values()))
     world = World(first, 0)
     for name, arm in arms.items():
         if arm.days != first.days:
             raise RecsimError(f"{name}: days is {arm.days:g}, in the first arm {first.days:g}; let all arms be of one length")
+        _check_parting(name, first, arm, warm_up)
         try:
             world.fork(arm)
         except RecsimError as fault:
             raise RecsimError(f"{name}: {fault}") from None
+
+
+def _check_parting(name: str, first: Scenario, arm: Scenario, warm_up: float) -> None:
+    """Raise RecsimError where an arm has a signal of its own that is over when the arms part, or differs in nothing that is not.
+
+    An arm that serves one ranking from the beginning on, as the controls oracle and random do, differs by that.
+    """
+    if not warm_up:
+        return
+    over = [place for place, sign in enumerate(arm.signals) if _is_over(sign, warm_up) and sign not in first.signals]
+    if over:
+        ended = f"signals.{over[0]} ends on day {arm.signals[over[0]].to_day:g}"
+        raise RecsimError(f"{name}: {ended}, and the arms part on day {warm_up:g}; give a later to_day, or warm_up=0")
+    one_ranking = arm.start == arm.recommender and not arm.recommender.learns
+    if lean(arm).hash != lean(first).hash and _left(arm, warm_up) == _left(first, warm_up) and not one_ranking:
+        what = "start" if arm.start != first.start else "signals that have ended"
+        raise RecsimError(f"{name}: differs from the first in {what} alone, and the arms part on day {warm_up:g}; give warm_up=0")
+
+
+def _is_over(sign: Signal, day: float) -> bool:
+    return round(min(sign.to_day, 1e9) * DAY) <= round(day * DAY)
+
+
+def _left(arm: Scenario, day: float) -> str:
+    """Return the hash of what can have an effect after a day."""
+    return lean(arm).but(start=Random(), signals=tuple(sign for sign in arm.signals if not _is_over(sign, day))).hash
 
 
 def lean(scenario: Scenario) -> Scenario:

@@ -7,18 +7,20 @@ is mostly that of the arms.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import re
 import signal
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,7 @@ from recsim.arms import whole_number
 from recsim.errors import RecsimError
 from recsim.files import faults, whole
 from recsim.progress import Progress
+from recsim.recipe import Recipe
 from recsim.scenario import Scenario
 from recsim.simulation import World
 from recsim.world import DAY, FEED
@@ -67,11 +70,20 @@ class Cell:
         }
 
 
-@lru_cache(maxsize=1)
+_WARM: dict[Any, World] = {}  # the world that was warmed up last
+
+
 def _warmed(first: Scenario, warm_up: float, seed: int) -> World:
-    """Return the world from which the arms of a seed part; kept, since the next cell mostly wants the same."""
-    world = World(first, seed, forks=True)
-    return world.advance(warm_up) if warm_up else world
+    """Return the world from which the arms of a seed part; kept, since the next cell mostly wants the same.
+
+    Looked up by its hash and classes: a class that was changed may have kept its name, and a recipe need not be hashable.
+    """
+    key = first.hash, tuple(map(type, recipes(first))), warm_up, seed
+    if key not in _WARM:
+        _WARM.clear()
+        world = World(first, seed, forks=True)
+        _WARM[key] = world.advance(warm_up) if warm_up else world
+    return _WARM[key]
 
 
 def run_cell(first: Scenario, arm: Scenario, warm_up: float, seed: int) -> Cell:
@@ -116,7 +128,12 @@ class Job(NamedTuple):
 
 
 class Bench:
-    """Gives cells: those that are kept and still hold, and the others run, on several processes."""
+    """Gives cells: those that are kept and still hold, and the others run, on several processes.
+
+    A cell holds for as long as the settings, the code of recsim, the versions of what it builds on, the data, and the source of
+    the caller's own classes are the same: of those the class and its whole file, not what that imports. A class whose source
+    cannot be had, such as one typed into a prompt, may be another every time: its cells are never taken from a folder.
+    """
 
     def __init__(
         self, first: Scenario, warm_up: float, folder: Path | None, workers: int | None, say: Callable[[float, str], None],
@@ -125,6 +142,7 @@ class Bench:
         self.workers = _workers(workers)
         self.planned, self.done = 0, 0
         self._kept: dict[str, Cell] = {}
+        self._abouts: dict[int, tuple[Scenario, str]] = {}
         self._made = f"{World(first, 0).drawn} {_code()} {sorted(versions().items())}"
 
     def cells(self, jobs: Sequence[Job]) -> list[Cell]:
@@ -143,7 +161,7 @@ class Bench:
                     self.done += 1
                     self.say(min(1.0, self.done / max(1, self.planned)), Path(jobs[place].file).stem)
         finally:
-            _warmed.cache_clear()
+            _WARM.clear()
         return [cell for cell in found if cell is not None]
 
     def _run(self, jobs: Sequence[Job], missing: Sequence[int]) -> Generator[tuple[int, Cell]]:
@@ -172,8 +190,14 @@ class Bench:
 
     def identity(self, job: Job) -> str:
         """Return the SHA-256 of all that a cell follows from, as hexadecimal text."""
-        parts = _settings_hash(self.first), _settings_hash(job.arm), round(self.warm_up * DAY), job.seed, self._made
+        parts = self._about(self.first), self._about(job.arm), round(self.warm_up * DAY), job.seed, self._made
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _about(self, scenario: Scenario) -> str:
+        """Return the hash of a scenario and of the sources of its own classes, worked out once: many cells are of one arm."""
+        if id(scenario) not in self._abouts:  # the scenario is kept beside it, so that its id stays its own
+            self._abouts[id(scenario)] = scenario, f"{scenario.hash} {sources(scenario)}"
+        return self._abouts[id(scenario)][1]
 
     def _look(self, job: Job) -> Cell | None:
         """Return a cell that is kept; one that comes from other code, versions or data is removed."""
@@ -217,9 +241,41 @@ def told(title: str, progress: bool | Callable[[float, str], None]) -> Any:
 
 
 # --------------------------------------------------------------------------------------------------- what is kept of it
-@lru_cache(maxsize=1024)
-def _settings_hash(scenario: Scenario) -> str:
-    return scenario.hash
+def recipes(value: Any) -> Iterator[Recipe]:
+    """Yield all recipes in a value: itself, and those in its settings."""
+    if isinstance(value, Recipe):
+        yield value
+        value = [getattr(value, name) for name in type(value).model_fields]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)) and any(isinstance(part, (Recipe, list, tuple, dict)) for part in value):
+        for part in value:
+            yield from recipes(part)
+
+
+def sources(scenario: Scenario) -> str:
+    """Return the SHA-256 of the source of all classes of a scenario's recipes that are not recsim's, and of their bases.
+
+    Of each the text of the class and of the file it stands in, where there is one; where the text cannot be had, something
+    that is another every time. Empty where all classes are recsim's.
+    """
+    classes = {own for recipe in recipes(scenario) for own in type(recipe).__mro__ if _is_own(own)}
+    texts = [_source(own) for own in sorted(classes, key=lambda own: (own.__module__, own.__qualname__))]
+    return hashlib.sha256("".join(texts).encode()).hexdigest() if texts else ""
+
+
+def _is_own(kind: type) -> bool:
+    """Return whether a class is a recipe, or in one, that recsim and what it builds on do not bring."""
+    return kind.__module__.partition(".")[0] not in ("recsim", "pydantic", "builtins", "abc", "typing")
+
+
+def _source(kind: type) -> str:
+    """Return the source of a class and of its file; something new every time where it cannot be had."""
+    try:
+        file = Path(inspect.getfile(kind))
+        return inspect.getsource(kind) + (file.read_text(encoding="utf-8") if file.is_file() else "")
+    except (OSError, TypeError, UnicodeDecodeError):
+        return uuid4().hex
 
 
 @lru_cache(maxsize=1)

@@ -104,6 +104,9 @@ def compare(
         int | None,
         typer.Option(min=1, metavar="EPOCHS", help="Epochs at the end to average over.", show_default="a quarter of all"),
     ] = None,
+    price_click: Annotated[
+        float | None, typer.Option(metavar="PRICE", help="Of a click that the feed loses.", show_default="1")
+    ] = None,
     equal_cost: Annotated[
         float | None, typer.Option(metavar="BUDGET", help="Tune each arm to cost so many clicks per 1,000 visits.")
     ] = None,
@@ -136,7 +139,7 @@ def compare(
 
         done = compare(
             arms or None, seeds, out, warm_up=warm_up, last=last, workers=workers, equal_cost=equal_cost,
-            strengths=kept, resume=resume,
+            price_click=price_click, strengths=kept, resume=resume,
         )  # fmt: skip
         figures = [_league(done), *([_doses(done, strengths, workers)] if dose else [])]
     if as_json:

@@ -42,7 +42,8 @@ class Comparison:
     arms: by name, the first one being what the others are compared with; with equal cost they have their tuned strengths.
     seeds: the replications. warm_up: days that all arms share. last: epochs at the end over which metrics are averaged.
     price_click: of a click, in units of cost. budget: clicks per 1,000 visits that strengths were tuned to, or None.
-    strengths: a row for each tuned arm: arm, setting, strength, reached, monotone. folder: where it is kept, or None.
+    strengths: a row for each tuned arm: arm, setting, strength, its cost on the tuning seeds, reached, monotone. folder: where it
+    is kept, or None.
     """
 
     arms: dict[str, Scenario]
@@ -122,8 +123,10 @@ class Comparison:
 
         arm, metric, seeds (pairs in which both have a value); mean and its 95 % interval mean_low, mean_high; difference, the
         mean of the arm less the first arm by seed, and its 95 % intervals: low, high alone, family_low, family_high for all
-        arms together (Bonferroni); p of the paired t test, adjusted over the arms within the metric (Holm). NaN ends where
-        there is one seed.
+        arms together (Bonferroni); p of the paired t test, adjusted over the arms within the metric (Holm).
+        NaN: mean where no seed of the arm has a value, its ends where fewer than two have; difference where no pair has, its
+        ends and p where fewer than two have; p of the first arm, which is beside itself. A seed has no value where one of the
+        last epochs has none, as the Gini index of an epoch without a feed.
         """
         import pandas as pd
 
@@ -182,7 +185,11 @@ class Comparison:
             cost = self._found[row["arm"], "cost"]
             achieved = with_half(cost["mean"], cost["mean_high"] - cost["mean"], decimals_for([self.budget or 0.0]))
             text = f"{row['arm']}: {row['setting']} = {row['strength']:.4g}, cost {achieved}, budget {self.budget:g}"
-            text += "" if row["reached"] else "; THE BUDGET CANNOT BE REACHED: its largest strength was kept"
+            if not row["reached"]:
+                above = row["cost"] > (self.budget or 0.0)
+                text += "; THE BUDGET CANNOT BE REACHED: " + (
+                    "it costs more than the budget even at its least strength" if above else "its largest strength was kept"
+                )
             lines.append(text + ("" if row["monotone"] else "; its cost does not rise steadily with its strength"))
         return lines
 
@@ -195,7 +202,7 @@ def _beside(plan: Plan, cells: dict[tuple[str, int], Cell]) -> Comparison:
     """Return the comparison of the cells there are."""
     import pandas as pd
 
-    strengths = pd.DataFrame(plan.strengths, columns=["arm", "setting", "strength", "reached", "monotone"])
+    strengths = pd.DataFrame(plan.strengths, columns=["arm", "setting", "strength", "cost", "reached", "monotone"])
     seeds = sorted({seed for _, seed in cells})
     cells = {(name, seed): cells[name, seed] for name in plan.arms for seed in seeds if (name, seed) in cells}
     return Comparison(
@@ -248,7 +255,7 @@ def compare(
     warm_up: float | None = None,
     last: int | None = None,
     workers: int | None = None,
-    price_click: float = 1.0,
+    price_click: float | None = None,
     equal_cost: float | None = None,
     strengths: Mapping[str, str | None] | None = None,
     resume: bool = False,
@@ -259,12 +266,13 @@ def compare(
     arms: scenarios by name, equal in people, catalogue, timetable and days. seeds: the replications, as numbers, or how many
     (1, 2, ...); by default 20. Under each seed the first arm runs for *warm_up* days, then every arm parts from that world; by
     default on the day of the second cut; 0: from the beginning. last: epochs at the end over which metrics are averaged; by
-    default a quarter of all. price_click: of a click that the feed loses, beside the prices of signals.
+    default a quarter of all. price_click: of a click that the feed loses, beside the prices of signals; by default 1.
     equal_cost: clicks per 1,000 visits that the one strength of each arm but the first is tuned to, on seeds of its own.
     strengths: the setting that is an arm's strength, where that is not plain, or None to leave the arm as it is.
-    out: a folder that is not there yet. resume: go on with the one in it, with more seeds or arms if they are given, or with
-    what it says. workers: processes, by default one a core; they change the speed only. progress: True for a bar, or a
-    function of the share done and a text.
+    out: a folder that is not there yet. resume: go on with the one in it, with more seeds or arms if they are given; what is
+    not given is as the folder says. Cells in it are taken where they still hold: where recipes of the caller's own classes take
+    part, and their source cannot be had (typed into a prompt, say), they are run again. workers: processes, by default one a
+    core; they change the speed only. progress: True for a bar, or a function of the share done and a text.
     Raises RecsimError in one line for what the user can mend; what was done before an interruption is kept in the folder.
     """
     if resume and out is None:
@@ -282,7 +290,7 @@ def compare(
         plan.save("running")
         bench.folder = plan.folder
         cells = len(plan.arms) * len(plan.seeds)
-        bench.planned = cells + len(plan.tuning_seeds) * ((len(STEPS) + REFINED) * len(dials) + bool(dials))
+        bench.planned = cells + len(plan.tuning_seeds) * ((len(STEPS) + 2 * REFINED) * len(dials) + bool(dials))
         if dials and plan.equal_cost is not None:
             plan.strengths = plan.strengths + tune(bench, dials, plan.tuning_seeds, plan.equal_cost, plan.price_click)
             plan.save("running")
@@ -309,7 +317,7 @@ def _reported(plan: Plan, bench: Bench) -> Comparison:
 
 def _plan(
     kept: Plan | None, arms: Mapping[str, Scenario] | None, seeds: int | Iterable[int] | None, warm_up: float | None,
-    last: int | None, price_click: float, equal_cost: float | None, strengths: Mapping[str, str | None] | None,
+    last: int | None, price_click: float | None, equal_cost: float | None, strengths: Mapping[str, str | None] | None,
 ) -> Plan:  # fmt: skip
     """Return what is to be compared, all of it checked: what is asked for, laid over what a folder holds."""
     chosen = named_arms(kept.arms if kept and arms is None else arms)
@@ -325,6 +333,8 @@ def _plan(
         raise RecsimError(f"strengths: there is no arm {unknown[0]!r}; {nearest(unknown[0], chosen)}")
     budget = kept.equal_cost if kept and equal_cost is None else equal_cost
     tuning = [max(numbers) + 1000 + number for number in range(TUNING)] if budget is not None else []
-    asked = Plan(chosen, numbers, day, last_epochs(first, day, last), price_click, budget, named, tuning)
+    price = price_click if price_click is not None else kept.price_click if kept else 1.0
+    epochs = last_epochs(first, day, kept.last if kept and last is None else last)
+    asked = Plan(chosen, numbers, day, epochs, price, budget, named, tuning)
     check_arms(chosen, day)
     return kept.joined(asked) if kept else asked

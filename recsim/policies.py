@@ -41,7 +41,11 @@ class Policy(Recipe):
     """A recipe that turns a ranking into a slate: `place` says what comes next, `chance` how likely that was."""
 
     strength: ClassVar[str] = ""
-    """The setting that says how much a policy departs from the ranking, 0 being not at all; empty where there is none."""
+    """The setting that says how much a policy departs from the ranking; empty where there is none."""
+    none: ClassVar[float] = 0.0
+    """The strength at which it does not depart at all."""
+    largest: ClassVar[float | None] = None
+    """The largest strength worth trying; None: the upper end of the setting if that is at most 1, else 8 times what is given."""
     scored: ClassVar[bool] = False
     """Whether it looks at the scores of the ranking."""
     tastes: ClassVar[bool] = False
@@ -254,6 +258,7 @@ class Softmax(_Reranking):
     """
 
     strength: ClassVar[str] = "temperature"
+    largest: ClassVar[float | None] = 4.0  # four deviations of relevance: hardly any order is left
 
     temperature: float = Field(0.3, ge=0, le=1e6, description="0: the ranking as it is; large: any candidate alike")
 
@@ -377,6 +382,7 @@ class PopularityDiscount(_Reranking):
     """
 
     strength: ClassVar[str] = "exponent"
+    largest: ClassVar[float | None] = 4.0  # an item e times as popular must be four deviations better: rarity alone decides
 
     exponent: float = Field(0.5, ge=0, le=1000, description="deviations of relevance that a factor of e in popularity costs")
 

@@ -58,7 +58,11 @@ class Rule(Recipe):
     """A recipe that takes, weighs or adds training rows. Rows from after the cut never reach it."""
 
     strength: ClassVar[str] = ""
-    """The setting that says how much the rule does, at its least value nothing; empty where there is none."""
+    """The setting that says how much the rule does; empty where there is none."""
+    none: ClassVar[float] = 0.0
+    """The strength at which it does nothing."""
+    largest: ClassVar[float | None] = None
+    """The largest strength worth trying; None: the upper end of the setting if that is at most 1, else 8 times what is given."""
 
     def intervals(self) -> int | None:
         """Return how many cut-to-cut intervals back from the cut the rows go; None for all."""
@@ -108,6 +112,7 @@ class DepthWeights(Rule):
     decay: float = Field(0.5, ge=0, lt=1, description="share of its weight that a row loses a generation; 0: none")
     deepest: float | None = Field(None, ge=0, description="depth beyond which rows are dropped; by default none are")
     strength: ClassVar[str] = "decay"
+    largest: ClassVar[float | None] = 0.99  # a generation leaves a hundredth
 
     def apply(self, rows: Rows, lesson: Lesson) -> Rows:
         """Return the rows, weighed and dropped by depth."""
@@ -126,6 +131,8 @@ class InversePropensity(Rule):
 
     clip: float = Field(10.0, ge=1, le=1e300, description="greatest factor that a row can get; 1: no weighing")
     strength: ClassVar[str] = "clip"
+    none: ClassVar[float] = 1.0
+    largest: ClassVar[float | None] = 1000.0
 
     def apply(self, rows: Rows, lesson: Lesson) -> Rows:
         """Return the rows, weighed by 1 / propensity."""
@@ -142,6 +149,7 @@ class TailWeights(Rule):
 
     exponent: float = Field(0.5, ge=0, le=10, description="0: no weighing; 1: all items with rows weigh alike")
     strength: ClassVar[str] = "exponent"
+    largest: ClassVar[float | None] = 2.0  # at 1 all items weigh alike already
 
     def apply(self, rows: Rows, lesson: Lesson) -> Rows:
         """Return the rows, weighed by how rare their items are."""

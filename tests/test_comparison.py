@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import math
@@ -11,21 +12,25 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pydantic import Field
 from scipy.stats import ttest_rel
 
 import recsim as rs
 from recsim import cli, comparison
+from recsim.arms import check_arms
 from recsim.cells import Bench, Job, read_cell, run_cell, write_columns
 from recsim.comparison import compare
 from recsim.inference import holm, interval, paired_p
 from recsim.simulation import World
-from recsim.tuning import Dial, dose_response
+from recsim.tuning import REFINED, STEPS, Dial, dose_response
 
 ROOT = Path(__file__).parent.parent
 PLAIN = rs.Scenario(
@@ -41,6 +46,7 @@ PLAIN = rs.Scenario(
 )
 EXPLORING = PLAIN.but(name="exploring", policy=rs.EpsilonGreedy(epsilon=0.3))
 ASKING = PLAIN.but(name="asking", signals=(rs.Survey(count=20),))
+ENDED = rs.Survey(count=20, to_day=6.0)
 ARMS = {"plain": PLAIN, "30 % exploration": EXPLORING, "asking": ASKING}
 
 
@@ -214,12 +220,55 @@ def test_tuning_inverts_a_curve_that_never_falls() -> None:
     dial.costs = {level: np.full(4, cost) for level, cost in steady.items()}
     assert dial.tuned(20.0) == (pytest.approx(0.3), True)
     assert dial.tuned(10.0) == (pytest.approx(0.2), True)
-    assert dial.tuned(-5.0) == (0.0, True)
+    assert dial.tuned(-5.0) == (0.0, False)
     assert dial.tuned(31.0) == (0.4, False)
     assert dial.fit()[2]
     dial.costs[0.3] = np.full(4, -5.0)
     levels, fitted, monotone = dial.fit()
     assert (levels, fitted.tolist(), monotone) == ([0.0, 0.2, 0.3, 0.4], [0.0, 2.5, 2.5, 30.0], False)
+
+
+@pytest.mark.parametrize(
+    ("arm", "levels"),
+    [
+        (PLAIN.but(policy=rs.Softmax(temperature=0.3)), [0, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4]),
+        (PLAIN.but(policy=rs.PopularityDiscount(exponent=8.0)), [0, 1 / 4, 1 / 2, 1, 2, 4, 8]),
+        (PLAIN.but(training=(rs.InversePropensity(clip=5.0),)), [10 ** (step / 2) for step in range(7)]),
+        (PLAIN.but(training=(rs.Reservoir(rows=4),)), [0, 1, 2, 4, 8, 16, 32]),
+        (PLAIN.but(signals=(rs.OrganicLift(rate=0.1),)), [0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]),
+        (PLAIN.but(signals=(rs.Survey(count=4),)), [0, 1, 2, 4, 8, 16, 32]),
+    ],
+)
+def test_levels_are_those_worth_trying(arm: rs.Scenario, levels: list[float]) -> None:
+    """Levels go in geometric steps to where the kind does nothing, from the largest useful one or what is given."""
+    dial = Dial.of("x", PLAIN, arm, None, None)
+    assert dial.levels == pytest.approx(levels)
+    assert dial.none() == levels[0]
+
+
+@pytest.mark.parametrize("power", [0.2, 1.0, 3.0])
+def test_the_bracket_is_halved_until_the_cost_is_the_budget(power: float) -> None:
+    """However the curve bends, a level is found whose cost on the tuning seeds is the budget within its standard error."""
+    dial = Dial("x", EXPLORING, "policy.epsilon", [])
+    levels = [share * 1.0 for share in STEPS]
+    for _ in range(1 + REFINED):
+        dial.costs |= {level: 50 * level**power + np.array([-1.0, -0.5, 0.5, 1.0]) for level in levels}
+        levels = dial.closer(20.0)
+    strength, cost, reached = dial.settled(20.0)
+    assert reached
+    assert cost == pytest.approx(50 * strength**power)
+    assert abs(cost - 20) < np.std([-1.0, -0.5, 0.5, 1.0], ddof=1) / 2
+
+
+def test_what_costs_too_much_at_its_least_is_said(result: rs.Comparison) -> None:
+    """An arm whose least level costs more than the budget has not reached it, and the table says which way."""
+    dial = Dial("asking", ASKING, "signals.0.count", [])
+    dial.costs = {0: np.full(4, 7.0), 10: np.full(4, 9.0)}
+    strength, cost, reached = dial.settled(2.0)
+    assert (strength, cost, reached, dial.settled(7.0)[2], dial.settled(9.5)) == (0, 7.0, False, True, (10, 9.0, False))
+    row = {"arm": "asking", "setting": dial.setting, "strength": strength, "cost": cost, "reached": reached, "monotone": True}
+    told = " ".join(replace(result, budget=2.0, strengths=pd.DataFrame([row])).table().split())
+    assert "costs more than the budget even at its least strength" in told
 
 
 @pytest.mark.parametrize(
@@ -266,6 +315,16 @@ def test_dose_and_response() -> None:
     assert (cost["low"] <= cost["mean"]).all()
     alone = dose_response(ASKING, [0, 10, 40], 2, workers=1, progress=False)
     np.testing.assert_array_equal(alone["mean"], frame["mean"])
+
+
+def test_doses_start_where_the_kind_does_nothing(tmp_path: Path) -> None:
+    """A rule that is off at 1 is varied from 1 on; a folder that is not there yet is made for the runs."""
+    arm = EXPLORING.but(training=(rs.InversePropensity(clip=9.0),))
+    there = tmp_path / "not" / "yet"
+    setting = {arm.name: "training.0.clip"}
+    frame = dose_response(arm, [1, 9], 1, there, strengths=setting, workers=1, progress=False)
+    assert frame.query("metric == 'cost'").set_index("strength").loc[1.0, "mean"] == 0
+    assert len(list(there.glob("levels/*.parquet"))) == 3
 
 
 # ----------------------------------------------------------------------------------------------------------- the folder
@@ -341,6 +400,53 @@ def test_identity_tells_all_that_a_cell_follows_from() -> None:
     assert len({same, *others}) == 5
 
 
+def test_identity_tells_the_source_of_own_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class of the caller's, changed in body or in its file, gives another identity; one without source always does."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file = tmp_path / "some_own_policy.py"
+
+    def identity(text: str) -> str:
+        file.write_text(f"import recsim as rs\nHALF = 1\nclass _Own(rs.Greedy):\n    def reach(self, size):\n        {text}\n")
+        sys.modules.pop(file.stem, None)
+        importlib.invalidate_caches()
+        return of(importlib.import_module(file.stem)._Own)
+
+    def of(kind: type[rs.Policy]) -> str:
+        bench = Bench(PLAIN, 6.0, None, 1, lambda share, text: None)
+        return bench.identity(Job("file", PLAIN.but(policy=kind()), 1))
+
+    texts = ["return size", "return size + 1", "return size + HALF\nHALF = 2"]
+    found = [identity(text) for text in texts]
+    monkeypatch.delitem(sys.modules, file.stem)
+    assert len(set(found)) == 3
+    assert identity(texts[0]) == found[0]
+    typed: dict[str, Any] = {"__name__": "__nowhere__", "Greedy": rs.Greedy}
+    exec("class _Typed(Greedy):\n    pass", typed)
+    assert of(typed["_Typed"]) != of(typed["_Typed"])
+
+
+class _Listed(rs.EpsilonGreedy):
+    """A policy with a setting that cannot be hashed."""
+
+    notes: list[str] = Field(default_factory=list)
+
+
+def test_own_recipes_need_not_be_hashable() -> None:
+    """A recipe with a list among its settings can be compared, and stand in the first arm."""
+    done = quietly({"plain": PLAIN.but(policy=_Listed(epsilon=0.3, notes=["a"])), "same": EXPLORING}, 1)
+    assert (done.differences["difference"].dropna() == 0).all()
+
+
+def test_going_on_is_as_the_folder_says(tmp_path: Path) -> None:
+    """What is not given when going on is what it was: the epochs averaged, the price of a click, with equal cost too."""
+    for name, equal in (("plainly", {}), ("equal", {"equal_cost": 30.0})):
+        quietly({"plain": PLAIN, "asking": ASKING}, 1, tmp_path / name, last=2, price_click=0.5, **equal)
+        again = quietly(None, None, tmp_path / name, resume=True)
+        assert (again.last, again.price_click) == (2, 0.5)
+    assert quietly(None, None, tmp_path / "plainly", resume=True, price_click=2.0).price_click == 2
+
+
 def interrupted(folder: Path, stop: int, whole_group: bool) -> subprocess.Popen[str]:
     """Start a comparison by command, stop it after its first cells, and return its process, ended."""
     code = (
@@ -397,6 +503,9 @@ def test_whoever_stops_it_whole_cells_are_kept(tmp_path: Path, stop: int, code: 
         ({"arms": {"plain": PLAIN, "x": PLAIN.but(days=20.0)}}, "x: days is 20, in the first arm 13.3"),
         ({"arms": {"plain": PLAIN, "x": PLAIN.but(world_seed=2)}}, "x: world_seed: differs between arms"),
         ({"arms": {"plain": PLAIN, "x": PLAIN.but(signals=(rs.Survey(count=61),))}}, "x: signals.count: asks 61 of 60"),
+        ({"arms": {"plain": PLAIN, "x": PLAIN.but(start=rs.Oracle())}}, "x: differs from the first in start alone"),
+        ({"arms": {"plain": PLAIN, "x": PLAIN.but(signals=(ENDED,))}}, "x: signals.0 ends on day 6, and the arms part on day 6"),
+        ({"arms": {"plain": PLAIN.but(signals=(ENDED,)), "x": PLAIN}}, "x: differs from the first in signals that have ended"),
         ({"seeds": 0}, "seeds: must be a whole number from 1 on"),
         ({"seeds": [1, 1]}, "seeds: give at least one, and none of them twice"),
         ({"seeds": []}, "seeds: give at least one"),
@@ -420,6 +529,14 @@ def test_bad_input_is_one_line(more: dict[str, object], says: str) -> None:
         quietly(**more)  # type: ignore[arg-type]
     assert says in str(fault.value)
     assert "\n" not in str(fault.value)
+
+
+def test_what_is_over_may_differ_where_something_else_does() -> None:
+    """From the beginning nothing is over; the controls part by what they recommend, even where that was served all along."""
+    check_arms({"plain": PLAIN, "start": PLAIN.but(start=rs.Oracle()), "early": PLAIN.but(signals=(ENDED,))}, 0.0)
+    check_arms({"plain": PLAIN} | PLAIN.controls(6.0), 6.0)
+    oracle = PLAIN.but(recommender=rs.Oracle())
+    check_arms({"oracle first": oracle} | oracle.controls(6.0), 6.0)
 
 
 def test_another_comparison_is_refused(tmp_path: Path) -> None:
@@ -483,12 +600,13 @@ def test_people_get_table_answer_and_figure(files: None) -> None:
 
 def test_json_is_one_object(files: None) -> None:
     """With --json there is one object: what was compared, and the differences; more seeds extend it."""
-    code, out, err = call(*COMMAND, "--out", "there", "--json", "--last", "2", "--controls")
+    code, out, err = call(*COMMAND, "--out", "there", "--json", "--last", "2", "--controls", "--price-click", "0.5")
     told = json.loads(out, parse_constant=pytest.fail)
     assert (code, err, told["arms"][:2], told["seeds"], told["last"]) == (0, "", ["plain", "asking"], [1, 2], 2)
     assert set(told["arms"][2:]) == set(PLAIN.controls())
     code, out, _ = call("compare", "--resume", "--out", "there", "--seeds", "3", "--json", "--workers", "1")
-    assert (code, json.loads(out)["seeds"]) == (0, [1, 2, 3])
+    told = json.loads(out)
+    assert (code, told["seeds"], told["last"], told["price_click"]) == (0, [1, 2, 3], 2, 0.5)
 
 
 def test_doses_and_equal_cost_by_command(files: None) -> None:
