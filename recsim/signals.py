@@ -381,6 +381,7 @@ class FriendShares(Signal):
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
         """Pass on what was consumed since the moment before."""
         clicks = occasion.clicks(stream.second(occasion.moment - 1) if occasion.moment else occasion.second)
+        clicks = _last_of_each(clicks)
         sender, friend = self._friends
         first, last = np.searchsorted(sender, clicks["user"]), np.searchsorted(sender, clicks["user"], side="right")
         run, place = spread(last - first)
@@ -417,7 +418,6 @@ class FriendShares(Signal):
 
     def settle(self, stream: Stream, visits: Visits) -> None:
         """Empty the inboxes of those who came."""
-        stream.opened[visits.user] = stream.inbox[visits.user]
         stream.inbox[visits.user] = NOTHING
 
 
@@ -485,9 +485,7 @@ class AnchorReplay(Signal):
             raise RecsimError(f"signals.count: replays {self.count} of {rows} rows at a time; replay at most all of them")
 
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
-        """Replay; the log from before the loop is drawn at the first moment."""
-        if not stream.anchor.shape[1]:
-            stream.anchor = self.before(stream, occasion)
+        """Replay rows of the log from before the loop, which was drawn as the world began."""
         rows = np.arange(stream.anchor.shape[1], dtype=np.uint64)
         chance = occasion.randomness.uniform(f"AnchorReplay.{stream.serial}", rows, occasion.moment)
         again = self._taken(chance)
@@ -506,6 +504,13 @@ class AnchorReplay(Signal):
             return np.stack([user, Lottery(np.array(self.shares)).at(occasion.randomness, f"{label}.item", rows)])
         item = occasion.ask(user.astype(np.int64), rows, label)
         return np.stack([user, item])[:, item != NOTHING]
+
+
+def _last_of_each(clicks: Columns) -> Columns:
+    """Return the last click of each user and item, in the order of the log: an item consumed twice is one item."""
+    pair = (clicks["user"].astype(np.int64) << 32) | clicks["item"]
+    last = len(pair) - 1 - np.unique(pair[::-1], return_index=True)[1]
+    return {name: column[np.sort(last)] for name, column in clicks.items()}
 
 
 def smallest(values: Floats, count: int) -> Ints:

@@ -272,14 +272,17 @@ class World:
         while len(due):
             organic = self.randomness.uniform("visit.organic", self.users.address[due], ordinal[due])
             feed = due[organic >= self.curiosity(due, time[due].astype(np.int64))]
-            parts.append((feed, ordinal[feed]))
+            lifted = np.zeros(len(feed), np.bool_)
+            for stream in self.streams:
+                if stream.signal.searches:
+                    there = np.isin((feed << 32) | ordinal[feed], stream.chosen)
+                    lifted |= there & stream.signal.active(time[feed].astype(np.int64))
+            parts.append((feed[~lifted], ordinal[feed[~lifted]]))
             ordinal[due] += 1
             time[due] = self._visit_time(due, ordinal[due], time[due])
             due = due[time[due] < until]
         user, number = (np.concatenate(part) for part in zip(*parts, strict=True))
-        lifted = [stream.chosen for stream in self.streams if stream.signal.searches]
-        kept = ~np.isin((user << 32) | number, np.concatenate([np.zeros(0, np.int64), *lifted]))
-        return user[kept], number[kept]
+        return user, number
 
     def occasion(self, moment: int) -> Occasion:
         """Return what a signal is handed at a moment of its timetable."""
@@ -385,8 +388,9 @@ class World:
         """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
         rows = _no_rows()
         for stream in self.streams:
-            if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
-                rows = rows.and_(_before(stream.signal.before(stream, self.occasion(0))))
+            if isinstance(stream.signal, AnchorReplay):
+                stream.anchor = stream.signal.before(stream, self.occasion(0))
+                rows = rows if stream.signal.from_day else rows.and_(_before(stream.anchor))
         self.provenance = _provenance(rows)
         return self._fit(self.scenario.start, rows, self.counters.training(), 0)
 

@@ -24,6 +24,8 @@ from recsim.world import NOTHING, Bools, Items32, Ranking, Slate, Visits, filled
 def compose(visits: Visits, ranking: Ranking, size: int, policy: Policy, streams: Sequence[Stream]) -> Slate:
     """Return the slates that a policy and the streams that place items make; each stream is told whom it has touched."""
     streams = [stream for stream in streams if stream.signal.places]
+    for stream in streams:
+        stream.opened[visits.user] = NOTHING
     priors = [stream.signal.prior(stream, visits) for stream in streams]
     streams, priors = [s for s, p in zip(streams, priors, strict=True) if p.any()], [p for p in priors if p.any()]
     if not streams:
@@ -52,12 +54,15 @@ class _Mixture:
         """Return the next item of each visit, its origin, and its propensity."""
         item, origin = self.policy.place(self.visits, self.ranking, placed)
         claiming = [n for n, stream in enumerate(self.streams) if stream.signal.claims(placed.shape[1])]
+        source = np.full(len(item), -1)
         for n in reversed(claiming):
             stream, rows = self.streams[n], np.flatnonzero(self.touched[n])
             if len(rows):
                 theirs = stream.signal.place(stream, self.visits.take(rows), placed[rows])
                 rows, theirs = rows[theirs != NOTHING], theirs[theirs != NOTHING]
-                item[rows], origin[rows] = theirs, stream.signal.origin
+                item[rows], origin[rows], source[rows] = theirs, stream.signal.origin, n
+        for n in claiming:
+            self.streams[n].opened[self.visits.user[source == n]] = item[source == n]
         return item, origin, self._propensity(placed, item, claiming)
 
     def _propensity(self, placed: Items32, item: Items32, claiming: list[int]) -> Floats:

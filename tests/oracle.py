@@ -11,8 +11,8 @@ import math
 import struct
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
+from itertools import islice, product
+from typing import Any, NamedTuple
 
 import numpy as np
 import simpy
@@ -30,6 +30,7 @@ DAY = 86_400
 TRIES = 32
 MODEL, EXPLORE, ORGANIC, FRIEND, EDITOR, SURVEY, PANEL, ANCHOR, SYNTHETIC = range(9)
 HUMAN = {ORGANIC, FRIEND, EDITOR, SURVEY, PANEL, ANCHOR}
+CAMPAIGN_PHASE, SURVEY_PHASE, SHARE_PHASE, RETRAIN_PHASE, DEPLOY_PHASE, VISIT_PHASE = range(1, 7)
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers
@@ -114,11 +115,12 @@ class Tree:
 
 @dataclass
 class Visit:
-    """One visit of one user, and the random numbers that are hers in it."""
+    """One visit of one user, and the random numbers that are hers in it; or another draw that has an address like hers."""
 
     numbers: Numbers
     user: int
     ordinal: int
+    second: int = -1
 
     def uniform(self, label: str, which: int = 0) -> float:
         """Return a number in (0, 1)."""
@@ -178,6 +180,17 @@ class Truth:
 
 
 # ----------------------------------------------------------------------------------------------------------- the clock
+def visit_rate(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, activity: float) -> float:
+    """Return how many visits a day one user makes."""
+    if isinstance(pace, rs.Regular):
+        return 1 / pace.period
+    gamma = 1.0
+    if pace.spread > 0:
+        shape = pace.spread**-2
+        gamma = max(float(gammaincinv(shape, numbers.uniform("Poisson.rate", user))) / shape, 1e-9)
+    return pace.rate * activity * gamma
+
+
 def visit_seconds(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, activity: float) -> Iterator[int]:
     """Yield the seconds of the visits of one user, for ever."""
     match pace:
@@ -188,11 +201,7 @@ def visit_seconds(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, ac
                 yield math.floor((ordinal + offset) * round(pace.period * DAY))
                 ordinal += 1
         case rs.Poisson():
-            gamma = 1.0
-            if pace.spread > 0:
-                shape = pace.spread**-2
-                gamma = max(float(gammaincinv(shape, numbers.uniform("Poisson.rate", user))) / shape, 1e-9)
-            rate = pace.rate * activity * gamma
+            rate = visit_rate(pace, numbers, user, activity)
             time, ordinal = 0.0, 0
             while True:
                 time += numbers.exponential("Poisson.gap", user, ordinal) * (DAY / rate)
@@ -221,8 +230,10 @@ DTYPES = dict(zip(Row._fields, ("<i8", "<i4", "<i4", "<i4", "<i4", "<i2", "|i1",
 
 
 def in_order(rows: list[Row]) -> list[Row]:
-    """Return rows in the order of the log."""
-    return sorted(rows, key=lambda row: (row.time, row.user, row.visit, row.position))
+    """Return rows in the order of the log: what signals told at a second stands before its visits, in order of telling."""
+    return sorted(
+        rows, key=lambda row: (row.time, 1, row.user, row.visit, row.position) if row.visit >= 0 else (row.time, 0)
+    )
 
 
 def columns(rows: list[Row]) -> dict[str, np.ndarray]:
@@ -393,6 +404,7 @@ class Model:
 
     order: all items, the best first, for a user; None where the ranking is random. counts: the weight of the training
     rows about each item, prior included, or what a random ranking is drawn from. depth: of its rows, one an item.
+    scores: of all items for a user, in any unit; None where there is none. impressions, clicks: as of its cut.
     """
 
     number: int
@@ -403,6 +415,9 @@ class Model:
     item_factors: np.ndarray | None = None
     known_users: frozenset[int] | set[int] = frozenset()
     known_items: frozenset[int] | set[int] = frozenset()
+    scores: Callable[[int], list[float | None]] | None = None
+    impressions: list[int] = field(default_factory=list)
+    clicks: list[int] = field(default_factory=list)
 
     def ranking(self, visit: Visit, may_show: Callable[[int], bool]) -> Iterator[int]:
         """Yield the items that may be shown, the best first."""
@@ -431,6 +446,13 @@ class Lesson:
 
 
 def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
+    """Return a model of the kind that a recipe asks for, and what is published with it."""
+    model = fitted(recipe, lesson, truth, numbers)
+    model.impressions, model.clicks = lesson.impressions, lesson.clicks
+    return model
+
+
+def fitted(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
     """Return a model of the kind that a recipe asks for."""
     weight, depth = weight_by_item(lesson.rows, truth.items), depth_by_item(lesson.rows, truth.items)
     match recipe:
@@ -448,8 +470,9 @@ def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers
             scores = products(truth.interests, wanted)
             by_weight = best_first(weight)
             return Model(
-                lesson.number, lambda user: sorted(by_weight, key=lambda item: -scores[user][item]), weight, depth
-            )
+                lesson.number, lambda user: sorted(by_weight, key=lambda item: -scores[user][item]), weight, depth,
+                scores=lambda user: list(map(float, scores[user])),
+            )  # fmt: skip
     raise NotImplementedError(type(recipe).__name__)
 
 
@@ -463,7 +486,7 @@ def popularity(recipe: rs.Popularity, lesson: Lesson, truth: Truth, numbers: Num
         ]
     tie = [numbers.uniform("Popularity.tie", item, lesson.number) for item in range(truth.items)]
     order = sorted(range(truth.items), key=lambda item: (-score[item], tie[item]))
-    return Model(lesson.number, lambda user: order, counts, depth)
+    return Model(lesson.number, lambda user: order, counts, depth, scores=lambda user: score)
 
 
 def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: list[float]) -> Model:
@@ -497,7 +520,11 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
         warm = sorted(with_rows, key=lambda item: -scores[user][item])  # a stable sort: ties stay by weight, then number
         return warm + [item for item in by_weight if weight[item] == 0]
 
-    return Model(lesson.number, order, weight, depth, users, items, known, {row.item for row in lesson.rows})
+    def opinions(user: int) -> list[float | None]:
+        has = [user in known and weight[item] > 0 for item in range(truth.items)]
+        return [float(score) if there else None for score, there in zip(scores[user], has, strict=True)]
+
+    return Model(lesson.number, order, weight, depth, users, items, known, {row.item for row in lesson.rows}, opinions)
 
 
 def starting_factors(numbers: Numbers, label: str, rows: int, number: int, factors: int) -> np.ndarray:
@@ -538,56 +565,367 @@ def best_first(scores: list[float] | list[int]) -> list[int]:
 
 # -------------------------------------------------------------------------------------------------------------- slates
 class Placed(NamedTuple):
-    """One item of a slate, how it got there and with what probability."""
+    """One item of a slate, how it got there, with what probability, and how a friend who sent it had met it."""
 
     item: int
     origin: int
     propensity: float
+    via: int = -1
 
 
-def fill_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: set[int], items: int) -> list[Placed]:
-    """Return the slate of a visit, from the top; *leaving* are items that may not be shown."""
-    if isinstance(scenario.policy, rs.Proportional):
-        return proportional_slate(scenario, model, visit, leaving)
-    epsilon = scenario.policy.epsilon if isinstance(scenario.policy, rs.EpsilonGreedy) else 0.0
-    coins = visit.block("EpsilonGreedy.coin", scenario.slate)
-    equal, counts = Tree([1.0] * items), Tree(model.counts)
-    ranking = list(islice(model.ranking(visit, lambda item: item not in leaving), scenario.slate))
-    slate: list[Placed] = []
-    for position in range(scenario.slate):
-        left = left_for(slate, leaving, items)
-        best = next((item for item in ranking if item in left), None)
-        explore = coins[position] < epsilon
-        item = visit.pick(f"EpsilonGreedy.pick@{position}", equal, left.__contains__) if explore else best
-        if item is None:
-            return slate
-        q = float(item == best) if model.order is not None else share(item, counts, left)
-        propensity = (1 - epsilon) * q + epsilon / len(left)
-        slate.append(Placed(item, EXPLORE if explore else MODEL, propensity))
-    return slate
+@dataclass
+class Feed:
+    """What a policy can see in one visit. leaving: items that may not be shown; picks: what editors chose last."""
+
+    policy: rs.Policy
+    model: Model
+    visit: Visit
+    leaving: set[int]
+    size: int
+    items: int
+    picks: set[int]
+
+    def __post_init__(self) -> None:
+        """Rank as many items as the policy looks at, and work out what its candidates are worth."""
+        self.candidates = getattr(self.policy, "candidates", 0)
+        ranking = self.model.ranking(self.visit, lambda item: item not in self.leaving)
+        self.ranking = list(islice(ranking, max(self.size, self.candidates)))
+        self.relevance: dict[int, float] = {}
+        if self.candidates:
+            scores = self.model.scores(self.visit.user) if self.model.scores else [None] * self.items
+            best = self.ranking[: self.candidates]
+            self.relevance = dict(zip(best, standardised([scores[item] for item in best]), strict=True))
+
+    def left(self, placed: list[int]) -> set[int]:
+        """Return the items that may be shown and are not placed."""
+        return set(range(self.items)) - set(placed) - self.leaving
+
+    def best(self, placed: list[int]) -> int | None:
+        """Return the best item left."""
+        return next((item for item in self.ranking if item not in placed), None)
+
+    def as_best(self, placed: list[int], item: int) -> float:
+        """Return the probability that an item is the best one left."""
+        if self.model.order is not None:
+            return float(item == self.best(placed))
+        return share(item, Tree(self.model.counts), self.left(placed))
+
+    def next(self, placed: list[int]) -> tuple[int | None, int]:
+        """Return the item that the policy puts below those placed, and its origin."""
+        position, left = len(placed), self.left(placed)
+        match self.policy:
+            case rs.EpsilonGreedy():
+                if self.visit.block("EpsilonGreedy.coin", self.size)[position] < self.policy.epsilon:
+                    equal = Tree([1.0] * self.items)
+                    return self.visit.pick(f"EpsilonGreedy.pick@{position}", equal, left.__contains__), EXPLORE
+            case rs.Proportional():
+                return self.visit.pick(f"Proportional.pick@{position}", self.powers(), left.__contains__), MODEL
+            case rs.UCB():
+                return self.highest_bound(left), MODEL
+            case rs.Slots():
+                name = self.slot(position)
+                if among := self.slot_set(name) & left:
+                    weights = Tree([float(item in self.slot_set(name)) for item in range(self.items)])
+                    item = self.visit.pick(f"Slots.{name}@{position}", weights, among.__contains__)
+                    return item, EDITOR if name == "editor" else EXPLORE
+            case rs.PopularityDiscount() | rs.Softmax() if not self.as_ranked():
+                return self.worth_most(placed), MODEL
+        return self.best(placed), MODEL
+
+    def chance(self, placed: list[int], item: int) -> float:
+        """Return the probability that `next` gives an item, whoever placed those above it."""
+        left = self.left(placed)
+        match self.policy:
+            case rs.EpsilonGreedy():
+                epsilon = self.policy.epsilon
+                return (1 - epsilon) * self.as_best(placed, item) + epsilon / len(left)
+            case rs.Proportional():
+                return share(item, self.powers(), left)
+            case rs.UCB():
+                return float(item == self.highest_bound(left))
+            case rs.Slots():
+                if among := self.slot_set(self.slot(len(placed))) & left:
+                    return 1 / len(among) if item in among else 0.0
+            case rs.PopularityDiscount() if not self.as_ranked():
+                return float(item == self.worth_most(placed))
+            case rs.Softmax() if not self.as_ranked():
+                if any(candidate not in placed for candidate in self.relevance):
+                    return self.softmax_share(placed, item)
+        return self.as_best(placed, item)
+
+    def powers(self) -> Tree:
+        """Return the weights of `Proportional`."""
+        exponent = self.policy.exponent
+        return Tree([float(np.power(count, exponent)) if count > 0 else 0.0 for count in self.model.counts])
+
+    def highest_bound(self, left: set[int]) -> int | None:
+        """Return the item left with the highest upper confidence bound: never shown first, then fewer impressions."""
+        shown, clicks = self.model.impressions, self.model.clicks
+
+        def bound(item: int) -> float:
+            if not shown[item]:
+                return math.inf
+            return clicks[item] / shown[item] + self.policy.width * math.sqrt(2 * log(sum(shown)) / shown[item])
+
+        return min(left, key=lambda item: (-bound(item), shown[item], item), default=None)
+
+    def slot(self, position: int) -> str:
+        """Return the name of the slot of a position."""
+        return self.policy.pattern[position % len(self.policy.pattern)]
+
+    def slot_set(self, name: str) -> set[int]:
+        """Return the items that a slot draws from; a match draws from none."""
+        match name:
+            case "fresh":
+                return {item for item, shown in enumerate(self.model.impressions) if shown < self.policy.fresh_below}
+            case "tail":
+                return set(range(self.items)) - head(self.model.counts)
+            case "explore":
+                return set(range(self.items))
+            case "editor":
+                return self.picks
+        return set()
+
+    def as_ranked(self) -> bool:
+        """Return whether a policy that works on candidates serves the ranking as it is."""
+        strength = self.policy.temperature if isinstance(self.policy, rs.Softmax) else self.policy.exponent
+        return self.model.order is None or strength == 0
+
+    def worth_most(self, placed: list[int]) -> int | None:
+        """Return the candidate left that is worth most, ties to the one ranked higher; without any, the best item left."""
+        left = [item for item in self.relevance if item not in placed]
+        return max(left, key=self.worth) if left else self.best(placed)
+
+    def worth(self, item: int) -> float:
+        """Return what a candidate is worth."""
+        if isinstance(self.policy, rs.Softmax):
+            return self.warm(item) - log(-log(self.visit.uniform("Softmax.race", item)))
+        return self.relevance[item] - self.policy.exponent * log(1 + self.model.counts[item])
+
+    def warm(self, item: int) -> float:
+        """Return the logarithm of the weight that a candidate has for `Softmax`."""
+        return self.relevance[item] / max(self.policy.temperature, 1e-9)
+
+    def softmax_share(self, placed: list[int], item: int) -> float:
+        """Return the weight of an item over that of all candidates left, relative to the largest of them."""
+        left = [candidate for candidate in self.relevance if candidate not in placed]
+        top = max(map(self.warm, left))
+        weight = {candidate: float(np.exp(self.warm(candidate) - top)) for candidate in left}
+        return weight.get(item, 0.0) / in_turn(weight.values())
 
 
-def proportional_slate(scenario: rs.Scenario, model: Model, visit: Visit, leaving: set[int]) -> list[Placed]:
-    """Return a slate drawn item by item in proportion to counts."""
-    weights = Tree([float(np.power(count, scenario.policy.exponent)) for count in model.counts])
-    slate: list[Placed] = []
-    for position in range(scenario.slate):
-        left = left_for(slate, leaving, len(weights.weights))
-        item = visit.pick(f"Proportional.pick@{position}", weights, left.__contains__)
-        if item is None:
-            return slate
-        slate.append(Placed(item, MODEL, share(item, weights, left)))
-    return slate
+def in_turn(numbers: Iterable[float]) -> float:
+    """Return the sum of numbers, added one after the other (Python's own `sum` would carry what is rounded off)."""
+    total = 0.0
+    for number in numbers:
+        total += number
+    return total
 
 
-def left_for(slate: list[Placed], leaving: set[int], items: int) -> set[int]:
-    """Return the items that may be shown and are not placed."""
-    return set(range(items)) - {placed.item for placed in slate} - leaving
+def standardised(scores: list[float | None]) -> list[float]:
+    """Return the relevance of ranked items: scores of mean 0 and deviation 1; without any score, the places stand."""
+    if all(score is None for score in scores):
+        scores = [-float(place) for place in range(len(scores))]
+    known = [score for score in scores if score is not None]
+    top, least = max(known, default=0.0), min(known, default=0.0)
+    if top == least:
+        return [0.0] * len(scores)
+    scaled = [(score - top) / (top - least) for score in known]
+    mean = in_turn(scaled) / len(known)
+    deviation = math.sqrt(in_turn([(score - mean) * (score - mean) for score in scaled]) / len(known))
+    relevance = [(score - mean) / deviation for score in scaled]
+    lowest = min(relevance)
+    found = iter(relevance)
+    return [lowest if score is None else next(found) for score in scores]
+
+
+def head(counts: list[float]) -> set[int]:
+    """Return the fewest items that hold 80 % of the counts, the most counted first, ties to the lower item."""
+    items, above, most = set(), 0.0, 0.8 * in_turn(counts)
+    for item in best_first(counts):
+        if not above < most:
+            break
+        items.add(item)
+        above += counts[item]
+    return items
 
 
 def share(item: int, weights: Tree, among: set[int]) -> float:
-    """Return the weight of an item over the weight of all items that it competes with, itself included."""
-    return weights.weights[item] / weights.only(among.__contains__).root if weights.weights[item] > 0 else 0.0
+    """Return the weight of an item over the weight of all items that it competes with; 0 for what is not among them."""
+    if item not in among or not weights.weights[item]:
+        return 0.0
+    return weights.weights[item] / weights.only(among.__contains__).root
+
+
+def fill_slate(feed: Feed, signals: list[Signal]) -> list[Placed]:
+    """Return the slate of a visit, from the top: of a policy and the signals that place items.
+
+    believed: for each set of signals, as one who sees only the slate has it, the probability that it touches the visit.
+    """
+    touching = [signal.touches(feed.visit) for signal in signals]
+    priors = [signal.prior(feed.visit) for signal in signals]
+    believed: dict[tuple[bool, ...], float] = {}
+    for which in product((False, True), repeat=len(signals)):
+        believed[which] = math.prod(prior if up else 1 - prior for prior, up in zip(priors, which, strict=True))
+    slate: list[Placed] = []
+    while len(slate) < feed.size:
+        placed = [one.item for one in slate]
+        item, origin, via = *feed.next(placed), -1
+        for signal, touches in reversed(list(zip(signals, touching, strict=True))):
+            theirs = signal.item(feed, placed) if touches else None
+            if theirs is not None:
+                item, origin, via = theirs, signal.origin, signal.via(feed.visit)
+        if item is None:
+            break
+        joint = {which: weight * chance_under(feed, signals, which, placed, item) for which, weight in believed.items()}
+        propensity = in_turn(joint.values())
+        believed = {which: part / propensity for which, part in joint.items()}
+        slate.append(Placed(item, origin, propensity, via))
+    for signal, touches in zip(signals, touching, strict=True):
+        if touches:
+            signal.inbox.pop(feed.visit.user, None)
+    return slate
+
+
+def chance_under(feed: Feed, signals: list[Signal], which: tuple[bool, ...], placed: list[int], item: int) -> float:
+    """Return the probability that an item comes next if just these signals touch the visit: that of the first with one."""
+    for signal, up in zip(signals, which, strict=True):
+        chance = signal.chance(feed, placed, item) if up else None
+        if chance is not None:
+            return chance
+    return feed.chance(placed, item)
+
+
+# ------------------------------------------------------------------------------------------------------------- signals
+@dataclass
+class Signal:
+    """A human signal and its state.
+
+    serial: among those of its kind that are not off. every: days between its moments. chosen: visits, as pairs of user
+    and ordinal, that a count has chosen, and what share of those listed they were. inbox: the item that waits for a
+    user, and how its sender had met it. picks: of the editors. before: users and items of the log from before the loop.
+    """
+
+    recipe: rs.Signal
+    serial: int
+    every: float
+    chosen: set[tuple[int, int]] = field(default_factory=set)
+    chosen_share: float = 0.0
+    inbox: dict[int, tuple[int, int]] = field(default_factory=dict)
+    picks: set[int] = field(default_factory=set)
+    before: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """The name of its class."""
+        return type(self.recipe).__name__
+
+    @property
+    def phase(self) -> int:
+        """When it has its moments among the changes of one second."""
+        return {"Survey": SURVEY_PHASE, "FriendShares": SHARE_PHASE}.get(self.kind, CAMPAIGN_PHASE)
+
+    @property
+    def origin(self) -> int:
+        """The origin of what it places or tells."""
+        names = {"Panel": PANEL, "EditorPicks": EDITOR, "FriendShares": FRIEND, "Survey": SURVEY, "AnchorReplay": ANCHOR}
+        return names[self.kind]
+
+    @property
+    def places(self) -> bool:
+        """Whether it puts items into slates."""
+        return self.kind in ("Panel", "EditorPicks", "FriendShares")
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether anything happens at its moments."""
+        return self.recipe.count is not None or self.kind not in ("OrganicLift", "Panel")
+
+    def moment(self, number: int) -> int:
+        """Return the second of a moment."""
+        return round((self.recipe.from_day + number * self.every) * DAY)
+
+    def is_on(self, second: int) -> bool:
+        """Return whether it is on at a second."""
+        return self.recipe.from_day * DAY <= second < self.recipe.to_day * DAY
+
+    def lift(self, second: int) -> float:
+        """Return what it adds to the probability that a visit is organic."""
+        return self.recipe.rate or 0.0 if self.kind == "OrganicLift" and self.is_on(second) else 0.0
+
+    def takes(self, candidates: dict[Any, float]) -> list[Any]:
+        """Return which candidates the strength takes, given a number each: a share of them, or a count of the smallest."""
+        if self.recipe.count is None:
+            return [key for key, number in candidates.items() if number < self.recipe.rate]
+        taken = set(sorted(candidates, key=candidates.__getitem__)[: self.recipe.count])
+        return [key for key in candidates if key in taken]
+
+    # ------------------------------------------------------------------------------------------------------- in visits
+    def prior(self, visit: Visit) -> float:
+        """Return the probability that it touches a visit to the feed."""
+        if self.kind == "FriendShares":
+            return float(self.touches(visit))
+        rate = self.chosen_share if self.recipe.rate is None else self.recipe.rate
+        return rate if self.is_on(visit.second) else 0.0
+
+    def touches(self, visit: Visit) -> bool:
+        """Return whether it touches a visit."""
+        if not self.is_on(visit.second):
+            return False
+        if self.kind == "FriendShares":
+            return visit.user in self.inbox
+        if self.recipe.count is not None:
+            return (visit.user, visit.ordinal) in self.chosen
+        return visit.uniform(f"{self.kind}.coin", self.serial) < self.recipe.rate
+
+    def claims(self, position: int) -> bool:
+        """Return whether it fills a position of the slates that it touches."""
+        return self.kind == "Panel" or position == self.recipe.position
+
+    def open_to(self, feed: Feed, placed: list[int]) -> set[int]:
+        """Return the items that it might put below those placed."""
+        if not self.claims(len(placed)):
+            return set()
+        match self.recipe:
+            case rs.EditorPicks():
+                return self.picks & feed.left(placed)
+            case rs.FriendShares():
+                waiting = self.inbox.get(feed.visit.user)
+                return {waiting[0]} & feed.left(placed) if waiting else set()
+        return feed.left(placed)
+
+    def item(self, feed: Feed, placed: list[int]) -> int | None:
+        """Return the item that it puts below those placed; None where it has none."""
+        allowed = self.open_to(feed, placed)
+        match self.recipe:
+            case rs.Panel():
+                equal = Tree([1.0] * feed.items)
+                return feed.visit.pick(f"Panel.pick.{self.serial}@{len(placed)}", equal, allowed.__contains__)
+            case rs.EditorPicks():
+                label = f"EditorPicks.pick.{self.serial}"
+                return min(allowed, key=lambda item: feed.visit.uniform(label, item), default=None)
+        return next(iter(allowed), None)
+
+    def chance(self, feed: Feed, placed: list[int], item: int) -> float | None:
+        """Return the probability that it puts an item below those placed: all alike; None where it puts none."""
+        allowed = self.open_to(feed, placed)
+        return float(item in allowed) / len(allowed) if allowed else None
+
+    def via(self, visit: Visit) -> int:
+        """Return how the sender of what it places had met it; -1 where it is no friend."""
+        return self.inbox[visit.user][1] if self.kind == "FriendShares" else -1
+
+
+def signals_of(scenario: rs.Scenario) -> list[Signal]:
+    """Return the signals of a scenario in their order, less those that are off."""
+    kinds: dict[str, int] = {}
+    signals = []
+    for recipe in scenario.signals:
+        if recipe.rate or recipe.count:
+            serial = kinds.setdefault(type(recipe).__name__, 0)
+            kinds[type(recipe).__name__] += 1
+            signals.append(Signal(recipe, serial, recipe.every or scenario.retrain.every))
+    return signals
 
 
 # -------------------------------------------------------------------------------------------------------------- choice
@@ -670,23 +1008,23 @@ class World:
         self.log = Log()
         self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
         self.imagined: list[set[int]] = [set() for _ in range(self.truth.users)]
-        self.lifts = [0.0] * len(scenario.signals)
+        self.signals = signals_of(scenario)
         nothing = [0] * self.truth.items
-        self.model = train(scenario.start, Lesson(0, [], nothing, nothing, None), self.truth, self.numbers)
+        self.model = train(scenario.start, Lesson(0, self.before(), nothing, nothing, None), self.truth, self.numbers)
         self.env = simpy.Environment()
 
-    def at(self, second: int, priority: int) -> simpy.Event:
-        """Return an event that happens at a second; of those at the same second the more urgent come first."""
+    def at(self, second: int, phase: int, place: int = 0) -> simpy.Event:
+        """Return an event that happens at a second; those of the same second happen by phase, then by place."""
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        self.env.schedule(event, priority, second - self.env.now)
+        self.env.schedule(event, 1000 * phase + place, second - self.env.now)
         return event
 
     def run(self) -> Log:
         """Run to the end and return the log."""
         self.env.process(self.retraining())
-        for serial, signal in enumerate(self.scenario.signals):
-            self.env.process(self.lifting(serial, signal))
+        for place, signal in enumerate(sorted(self.signals, key=lambda signal: signal.kind != "OrganicLift")):
+            self.env.process(self.speaking(place, signal))
         for user in range(self.truth.users):
             self.env.process(self.visiting(user))
         self.env.run()
@@ -700,31 +1038,153 @@ class World:
         """Train a model at each cut, and deploy it when its latency is over."""
         number = 1
         while number * self.every < self.horizon:
-            yield self.at(number * self.every, simpy.events.URGENT)
+            yield self.at(number * self.every, RETRAIN_PHASE)
             model = train(self.scenario.recommender, self.lesson(number), self.truth, self.numbers)
             if number * self.every + self.latency >= self.horizon:
                 return
-            yield self.at(number * self.every + self.latency, simpy.events.URGENT)
+            yield self.at(number * self.every + self.latency, DEPLOY_PHASE)
             self.model = model
             self.log.epochs += 1
             number += 1
 
-    def lifting(self, serial: int, signal: rs.OrganicLift) -> Generator[simpy.Event, None, None]:
-        """Switch a signal on, and off again."""
-        yield self.at(math.ceil(signal.from_day * DAY), simpy.events.URGENT)
-        self.lifts[serial] = signal.rate
-        if signal.to_day < self.scenario.days:
-            yield self.at(math.ceil(signal.to_day * DAY), simpy.events.URGENT)
-            self.lifts[serial] = 0.0
+    def speaking(self, place: int, signal: Signal) -> Generator[simpy.Event, None, None]:
+        """Let a signal have the moments of its timetable."""
+        number = 0
+        while signal.has_moments and signal.moment(number) < min(signal.recipe.to_day * DAY, self.horizon):
+            yield self.at(signal.moment(number), signal.phase, place)
+            self.let_speak(signal, number)
+            number += 1
 
     def visiting(self, user: int) -> Generator[simpy.Event, None, None]:
         """Let one user come, time and again."""
+        for visit in self.timetable(user, self.horizon):
+            yield self.at(visit.second, VISIT_PHASE)
+            self.serve(visit)
+
+    def timetable(self, user: int, until: int) -> Iterator[Visit]:
+        """Yield the visits of one user before a second, from her first."""
         seconds = visit_seconds(self.scenario.visits, self.numbers, user, self.truth.activity[user])
         for ordinal, second in enumerate(seconds):
-            if second >= self.horizon:
+            if second >= until:
                 return
-            yield self.at(second, simpy.events.NORMAL)
-            self.serve(Visit(self.numbers, user, ordinal))
+            yield Visit(self.numbers, user, ordinal, second)
+
+    # --------------------------------------------------------------------------------------------------------- signals
+    def let_speak(self, signal: Signal, number: int) -> None:
+        """Do what the moment of a number asks for."""
+        if signal.recipe.count is not None and signal.kind in ("OrganicLift", "Panel", "EditorPicks"):
+            self.choose_visits(signal, signal.moment(number + 1))
+        match signal.recipe:
+            case rs.EditorPicks():
+                signal.picks = self.editors(signal, number)
+            case rs.FriendShares():
+                self.pass_on(signal, number)
+            case rs.Survey():
+                self.tell(signal, self.answers(signal, number))
+            case rs.AnchorReplay():
+                self.tell(signal, self.replayed(signal, number))
+
+    def choose_visits(self, signal: Signal, until: int) -> None:
+        """Choose a count of the visits up to a second that, as far as is known now, will begin in the feed."""
+        coming = {}
+        for user in range(self.truth.users):
+            for visit in self.timetable(user, until):
+                if visit.second >= self.env.now and not self.is_organic(visit):
+                    label = f"{signal.kind}.choice"
+                    coming[user, visit.ordinal] = self.numbers.uniform(label, user, visit.ordinal, signal.serial)
+        signal.chosen = set(signal.takes(coming))
+        signal.chosen_share = len(signal.chosen) / max(len(coming), 1)
+
+    def editors(self, signal: Signal, number: int) -> set[int]:
+        """Return what editors pick: the first in a race of items whose rates are what the taste gives them."""
+        weights = [1.0] * self.truth.items
+        if signal.recipe.taste == "topics":
+            weights = [in_turn(demand[item] for demand in self.truth.demand) for item in range(self.truth.items)]
+        elif signal.recipe.taste != "even":
+            weights = list(signal.recipe.taste)
+        race = [
+            (self.numbers.exponential("EditorPicks.race", item, number, signal.serial) / weight, item)
+            for item, weight in enumerate(weights)
+            if weight > 0
+        ]
+        return {item for _, item in sorted(race)[: signal.recipe.picks]}
+
+    def pass_on(self, signal: Signal, number: int) -> None:
+        """Pass on to friends what was consumed since the moment before; what comes last stays in an inbox."""
+        since = signal.moment(number - 1) if number else int(self.env.now)
+        pairs = {pair for a, b in signal.recipe.edges if a != b for pair in ((a, b), (b, a))}
+        label = f"FriendShares.pass.{signal.serial}@{number}"
+        fresh: dict[tuple[int, int], Row] = {}
+        for row in in_order(self.log.clicks):
+            if row.clicked and row.time >= since:
+                fresh.pop((row.user, row.item), None)  # consumed twice it is one item, as old as the last time
+                fresh[row.user, row.item] = row
+        passes = {}
+        for row in fresh.values():
+            for friend in sorted(friend for user, friend in pairs if user == row.user):
+                passes[friend, row] = self.numbers.uniform(label, row.user, row.item, friend)
+        for friend, row in signal.takes(passes):
+            signal.inbox[friend] = row.item, row.origin
+
+    def answers(self, signal: Signal, number: int) -> list[tuple[int, int]]:
+        """Return who says that she would choose which item."""
+        label = f"Survey.{signal.serial}@{number}"
+        asked = signal.takes({user: self.numbers.uniform(label, user) for user in range(self.truth.users)})
+        once = self.scenario.consumption == "once"
+        answers = []
+        for user in asked:
+            closed = self.consumed[user] if once else set()
+            item = self.found(Visit(self.numbers, user, number), user, label, lambda item, closed=closed: item not in closed)
+            if item is not None:
+                answers.append((user, item))
+        return answers
+
+    def replayed(self, signal: Signal, number: int) -> list[tuple[int, int]]:
+        """Return rows of the log from before the loop."""
+        signal.before = signal.before or self.log_before(signal)
+        label = f"AnchorReplay.{signal.serial}"
+        rows = range(len(signal.before))
+        return [signal.before[row] for row in signal.takes({row: self.numbers.uniform(label, row, number) for row in rows})]
+
+    def log_before(self, signal: Signal) -> list[tuple[int, int]]:
+        """Return the log from before the loop, when nobody had consumed anything."""
+        label = f"AnchorReplay.log.{signal.serial}"
+        if signal.recipe.each == "item":
+            return [(self.fan(item, label), item) for item in range(self.truth.items)]
+        pace, activity = self.scenario.visits, self.truth.activity
+        users = Tree([visit_rate(pace, self.numbers, user, activity[user]) for user in range(self.truth.users)])
+        rows = []
+        for row in range(signal.recipe.size):
+            address = Visit(self.numbers, row, 0)
+            user = address.draw(f"{label}.user", users)
+            if signal.recipe.shares:
+                item = address.draw(f"{label}.item", Tree(list(signal.recipe.shares)))
+            else:
+                item = self.found(address, user, label, lambda item: True)
+            rows.append((user, item))
+        return rows
+
+    def fan(self, item: int, label: str) -> int:
+        """Return a user drawn from all in proportion to how much they want an item: a topic first, then one of its people."""
+        race = []
+        for topic, demand in enumerate(self.truth.demand):
+            interest = in_turn(interests[topic] for interests in self.truth.interests)
+            rate = max(interest * demand[item], 1e-300)
+            race.append(self.numbers.exponential(f"{label}.topic", item, 0, topic) / rate)
+        people = Tree([interests[race.index(min(race))] for interests in self.truth.interests])
+        return Visit(self.numbers, item, 0).draw(f"{label}.user", people)
+
+    def before(self) -> list[Taught]:
+        """Return the rows from which the first model learns: the logs from before the loop of replays from day 0 on."""
+        signals = [one for one in self.signals if one.kind == "AnchorReplay" and one.recipe.from_day == 0]
+        pairs = [pair for signal in signals for pair in self.log_before(signal)]
+        return [Taught(-1, -1, -1, user, item, ANCHOR, ANCHOR, 0.0, math.nan, 1.0) for user, item in pairs]
+
+    def tell(self, signal: Signal, pairs: list[tuple[int, int]]) -> None:
+        """Write users and items into the log, by user: nobody consumes them."""
+        for user, item in sorted(pairs, key=lambda pair: pair[0]):
+            nobody = Visit(self.numbers, user, -1)
+            self.log.clicks.append(self.row(nobody, Placed(item, signal.origin, math.nan), -1, False))
 
     # -------------------------------------------------------------------------------------------------------- training
     def lesson(self, number: int) -> Lesson:
@@ -742,28 +1202,33 @@ class World:
             training.rows,
             [sum(row.item == item for row in shown) for item in range(self.truth.items)],
             [sum(row.item == item and row.clicked for row in shown) for item in range(self.truth.items)],
-            self.model,
+            self.model if number > 1 else None,  # `start` may be of another kind: it is not one of those before
         )
 
     # --------------------------------------------------------------------------------------------------------- a visit
     def serve(self, visit: Visit) -> None:
         """Serve one visit from top to bottom."""
-        chance = self.truth.curiosity[visit.user]
-        for lift in self.lifts:
-            chance += lift
-        if visit.uniform("visit.organic") < min(1.0, chance):
+        if self.is_organic(visit):
             self.search(visit)
         else:
             self.show(visit)
+
+    def is_organic(self, visit: Visit) -> bool:
+        """Return whether a visit does without the feed: by its coin, or since a lift with a count has chosen it."""
+        chance = self.truth.curiosity[visit.user]
+        for signal in self.signals:
+            chance += signal.lift(visit.second)
+        counted = (one for one in self.signals if one.kind == "OrganicLift" and one.recipe.count is not None)
+        return visit.uniform("visit.organic") < min(1.0, chance) or any(lift.touches(visit) for lift in counted)
 
     def search(self, visit: Visit) -> None:
         """Let the user find an item without the feed."""
         consumed = self.consumed[visit.user]
         closed = set(consumed) if self.scenario.consumption == "once" else set()
-        item = self.found(visit, "organic", lambda item: item not in closed)
+        item = self.found(visit, visit.user, "organic", lambda item: item not in closed)
         if item is not None:
             consumed.add(item)
-            self.log.clicks.append(self.row(visit, item, -1, ORGANIC, math.nan, True))
+            self.log.clicks.append(self.row(visit, Placed(item, ORGANIC, math.nan), -1, True))
             self.imagine(visit, 1)
 
     def imagine(self, visit: Visit, clicks: int) -> None:
@@ -771,39 +1236,42 @@ class World:
         had = self.imagined[visit.user]
         for n in range(clicks if self.scenario.open_loop else 0):
             closed = set(had) if self.scenario.consumption == "once" else set()
-            item = self.found(visit, f"shadow#{n}", lambda item, closed=closed: item not in closed)
+            item = self.found(visit, visit.user, f"shadow#{n}", lambda item, closed=closed: item not in closed)
             if item is not None:
                 had.add(item)
-                self.log.shadow.append(self.row(visit, item, n, ORGANIC, math.nan, False))
+                self.log.shadow.append(self.row(visit, Placed(item, ORGANIC, math.nan), n, False))
 
-    def found(self, visit: Visit, label: str, allowed: Callable[[int], bool]) -> int | None:
-        """Return what a user consumes where nobody steers her; None where she has consumed everything."""
-        interests = self.truth.interests[visit.user]
+    def found(self, visit: Visit, user: int, label: str, allowed: Callable[[int], bool]) -> int | None:
+        """Return what a user consumes where nobody steers her, drawn at the address of a visit; None for want of items."""
+        interests = self.truth.interests[user]
         for attempt in range(TRIES):
             numbers = visit.block(f"{label}.topic#{attempt}", self.truth.topics)
             race = [-log(number) / interest for number, interest in zip(numbers, interests, strict=True)]
             item = visit.draw(f"{label}.item#{attempt}", self.truth.demand_trees[race.index(min(race))])
             if item is not None and allowed(item):
                 return item
-        return visit.draw(f"{label}.rest", Tree(self.truth.preference[visit.user]).only(allowed))
+        return visit.draw(f"{label}.rest", Tree(self.truth.preference[user]).only(allowed))
 
     def show(self, visit: Visit) -> None:
         """Show the user a slate and log what she clicks."""
         consumed = self.consumed[visit.user]
         leaving = set(consumed) if self.scenario.consumed == "leave" else set()
         closed = set(consumed) if self.scenario.consumption == "once" else set()
-        slate = fill_slate(self.scenario, self.model, visit, leaving, self.truth.items)
+        picks = {item for signal in self.signals for item in signal.picks}
+        feed = Feed(self.scenario.policy, self.model, visit, leaving, self.scenario.slate, self.truth.items, picks)
+        slate = fill_slate(feed, [signal for signal in self.signals if signal.places])
         clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth)
         for position, placed in enumerate(slate):
-            row = self.row(visit, placed.item, position, placed.origin, placed.propensity, position in clicks)
+            row = self.row(visit, placed, position, position in clicks)
             self.log.impressions.append(row)
             if row.clicked:
                 consumed.add(placed.item)
                 self.log.clicks.append(row)
         self.imagine(visit, len(clicks))
 
-    def row(self, visit: Visit, item: int, position: int, origin: int, propensity: float, clicked: bool) -> Row:
+    def row(self, visit: Visit, placed: Placed, position: int, clicked: bool) -> Row:
         """Return a row of the log as of now."""
+        item, origin, propensity, via = placed
         depth = self.model.depth[item] if origin == MODEL else 0.0
         time, epoch = int(self.env.now), self.model.number
-        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth, -1)
+        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth, via)

@@ -46,6 +46,15 @@ WRONG = rs.WrongLabels(rate=0.3)
 SHARES = rs.Shares(shares=(0.1, 0.7, 0.0, 3.3, 1.1, 0.2, 5.0, 0.3))
 STEEP = rs.Shares(shares=(1e17, 1.0, 0.1, 1e-9, *[0.3] * 33))
 THETA = tuple(tuple((7 * user + 3 * item) % 10 / 12 for item in range(37)) for user in range(12))
+EDGES = tuple((user, (user + step) % 12) for user in range(12) for step in (1, 5))
+PANEL, EDITORS = rs.Panel(rate=0.2), rs.EditorPicks(rate=0.5, picks=6)
+FRIENDS = rs.FriendShares(rate=0.6, edges=EDGES)
+SURVEY, ANCHOR = rs.Survey(rate=0.3, every=1.5), rs.AnchorReplay(rate=0.1, size=80)
+PANEL_COUNT, EDITORS_COUNT = rs.Panel(count=9), rs.EditorPicks(count=20, picks=5, taste="even", position=1, every=3.0)
+FRIENDS_COUNT = rs.FriendShares(count=7, edges=((0, 1), (1, 0), (3, 3), *EDGES), position=2, every=0.8)
+SURVEY_COUNT, ANCHOR_ITEMS = rs.Survey(count=4), rs.AnchorReplay(count=6, each="item", every=2.5)
+LATE = {"from_day": 3.2, "to_day": 13.7}
+SHOPWINDOW = rs.EditorPicks(rate=1.0, picks=8, position=-1)
 CROWD = {
     "population": rs.SyntheticUsers(users=170, topics=5, mainstream=2, curiosity=0.1),
     "days": 8.0,
@@ -149,6 +158,94 @@ WORLDS = {
     "open loop, many clicks": {**MIXED, "open_loop": True, "recommender": ALS, "training": HUMAN, **MANY},
     "open loop, again": {**MIXED, "open_loop": True, **AGAIN, **MANY, "training": (rs.Window(last=1), rs.Reservoir(rows=1))},
     "almost exhausted, open loop": {**FEW, "open_loop": True, "signals": (LIFT,)},
+    "lift, counted": {"signals": (rs.OrganicLift(count=11),), **CURIOUS},
+    "lifts of both sorts": {
+        "signals": (rs.OrganicLift(count=5, every=1.3, **LATE), LIFT, rs.OrganicLift(count=8)), "policy": EPSILON,
+    },
+    "lifts and a panel, counted": {
+        "signals": (PANEL_COUNT, rs.OrganicLift(count=9), rs.OrganicLift(count=7, every=3.0), EDITORS_COUNT), **CURIOUS,
+    },
+    "a counted lift that ends, and a panel": {"signals": (PANEL_COUNT, rs.OrganicLift(count=20, to_day=13.0))},
+    "panel": {"signals": (PANEL,), **MANY},
+    "panel, counted, for some days": {"signals": (PANEL_COUNT.but(every=2.0, **LATE),), "recommender": ALS, **CURIOUS},
+    "panels, random": {"signals": (PANEL, PANEL_COUNT), "recommender": SHARES, "start": SHARES, "policy": EPSILON},
+    "editors": {"signals": (EDITORS,), "policy": EPSILON},
+    "editors, counted, stay": {"signals": (EDITORS_COUNT,), **AGAIN, **MANY},
+    "editors with a taste": {
+        "signals": (rs.EditorPicks(rate=0.9, picks=9, taste=(3.0, 0.0, 0.5) + (0.0,) * 30 + (1.0,) * 4, position=3, **LATE),),
+    },
+    "friends": {"signals": (FRIENDS,), **MANY},
+    "friends, counted": {"signals": (FRIENDS_COUNT,), "policy": EPSILON, **CURIOUS, **AGAIN},
+    "friends, for some days": {"signals": (FRIENDS.but(every=None, **LATE),), "recommender": rs.Random()},
+    "friends of two sorts": {
+        "signals": (FRIENDS.but(every=0.5), FRIENDS_COUNT.but(position=0), FRIENDS_COUNT.but(every=1.1)), **CURIOUS, **MANY,
+    },
+    "survey": {"signals": (SURVEY,), "recommender": ALS},
+    "surveys, counted": {"signals": (SURVEY_COUNT, SURVEY.but(rate=1.0, **LATE)), "training": (rs.Window(last=1),), **AGAIN},
+    "anchor": {"signals": (ANCHOR,), "start": rs.Popularity()},
+    "anchor, late": {"signals": (ANCHOR.but(**LATE),), "start": rs.Popularity()},
+    "anchor, every item": {"signals": (ANCHOR_ITEMS,), "start": ALS, "recommender": ALS},
+    "anchor, warm": {"signals": (ANCHOR,), "start": WARM, "recommender": WARM},
+    "anchors, given shares": {
+        "signals": (ANCHOR, ANCHOR_ITEMS.but(**LATE), rs.AnchorReplay(count=9, size=30, shares=(2.0, 0.0) + (1.0,) * 35)),
+        "start": rs.Popularity(), "policy": rs.Proportional(exponent=0.5), **AGAIN,
+    },
+    "told at one second": {
+        "signals": (SURVEY.but(every=2.0), ANCHOR.but(every=2.0), SURVEY_COUNT.but(every=2.0), ANCHOR.but(every=2.0)),
+        "visits": rs.Regular(period=0.05), "days": 5.0, "retrain": rs.Retrain(every=2.0), **AGAIN,
+    },
+    "panel and editors": {"signals": (PANEL, EDITORS), "policy": EPSILON, **MANY},
+    "editors and panel": {"signals": (EDITORS, EDITORS_COUNT, PANEL), "policy": EPSILON, "consumed": "stay"},
+    "editors and panel, drawn": {
+        "signals": (EDITORS.but(position=2), PANEL_COUNT), "policy": rs.Proportional(), "recommender": rs.Popularity(prior=0.3),
+    },
+    "editors and friends": {"signals": (FRIENDS, EDITORS, rs.EditorPicks(rate=0.3, picks=30)), "recommender": ALS, **MANY},
+    "all signals": {
+        "signals": (rs.OrganicLift(count=6), EDITORS, FRIENDS, SURVEY, PANEL, ANCHOR, LIFT), "policy": EPSILON,
+        "recommender": ALS, "start": rs.Popularity(), **CURIOUS, **MANY,
+    },
+    "all signals, counted": {
+        "signals": (ANCHOR_ITEMS, PANEL_COUNT, SURVEY_COUNT, FRIENDS_COUNT, EDITORS_COUNT, rs.OrganicLift(count=9)),
+        "retrain": rs.Retrain(every=2.5, latency=0.7), "training": (WRONG, rs.InversePropensity(), rs.Reservoir(rows=2)), **MANY,
+    },
+    "all signals, open loop": {"signals": (PANEL, FRIENDS, SURVEY, ANCHOR, EDITORS), "open_loop": True, "policy": EPSILON},
+    "almost exhausted, all signals": {
+        **FEW, "signals": (PANEL, LIFT, FRIENDS_COUNT.but(edges=((0, 1), (2, 3))), EDITORS, SURVEY),
+    },
+    "signals of no strength": {"signals": (PANEL.but(rate=0.0), rs.Survey(count=0), PANEL), "policy": EPSILON},
+    "ucb": {"policy": rs.UCB()},
+    "ucb, ties": {
+        **FEW, "policy": rs.UCB(width=0.0), "choice": rs.Luce(outside=400.0), "retrain": rs.Retrain(every=1.0), **AGAIN,
+        "signals": (LIFT, PANEL),
+    },
+    "ucb, wide, signals": {
+        "policy": rs.UCB(width=3.0), "recommender": ALS, "training": HUMAN, "signals": (LIFT, PANEL, FRIENDS), **MANY,
+    },
+    "slots": {"policy": rs.Slots(pattern=("match", "fresh", "tail", "explore"))},
+    "slots, repeated": {
+        "policy": rs.Slots(pattern=("tail", "fresh", "match"), fresh_below=30.0), "recommender": ALS, **CURIOUS, **MANY,
+    },
+    "slots, random": {"policy": rs.Slots(), "recommender": SHARES, "start": SHARES, **AGAIN},
+    "slots, editors, panel": {
+        "policy": rs.Slots(pattern=("editor", "match", "editor")), "signals": (SHOPWINDOW, PANEL, EDITORS_COUNT), **MANY,
+    },
+    "almost exhausted, slots": {**FEW, "policy": rs.Slots(pattern=("explore", "tail", "fresh", "match")), "signals": (LIFT,)},
+    "discount": {"policy": rs.PopularityDiscount(exponent=0.7)},
+    "discount, als": {
+        "policy": rs.PopularityDiscount(exponent=0.3, candidates=9), "recommender": ALS, "training": HUMAN, **CURIOUS,
+    },
+    "discount, few candidates": {
+        "policy": rs.PopularityDiscount(exponent=2.0, candidates=3), "recommender": rs.Oracle(), "signals": (PANEL, EDITORS),
+    },
+    "discount, random": {"policy": rs.PopularityDiscount(), "recommender": SHARES, "start": rs.Random()},
+    "softmax": {"policy": rs.Softmax(temperature=0.5)},
+    "softmax, als": {"policy": rs.Softmax(temperature=1.0), "recommender": ALS, "training": HUMAN, **CURIOUS, **MANY},
+    "softmax, few candidates": {
+        "policy": rs.Softmax(candidates=3), "recommender": rs.Oracle(), "signals": (PANEL, EDITORS, FRIENDS), **MANY,
+    },
+    "softmax, cold": {"policy": rs.Softmax(temperature=1e-6), "recommender": rs.Popularity(score="click_rate"), **AGAIN},
+    "softmax, random": {"policy": rs.Softmax(), "recommender": rs.Random()},
+    "almost exhausted, softmax": {**FEW, "policy": rs.Softmax(temperature=2.0, candidates=5), "signals": (LIFT, PANEL)},
 }  # fmt: skip
 
 
@@ -168,7 +265,10 @@ def test_what_is_almost_exhausted_is_drawn_in_the_last_resort() -> None:
     worlds = [World(SMALL.but(**WORLDS[world]), seed=7) for world in WORLDS if world.startswith("almost")]
     logs = [world.run() for world in worlds]
     labels = {label.split("@")[0].split("#")[0] for world in worlds for label in world.numbers.keys if "rest" in label}
-    assert labels == {"organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick", "shadow"}
+    assert labels == {
+        "organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick", "shadow", "Slots.explore", "Panel.pick.0",
+        "Survey.0",
+    }  # fmt: skip
     assert all(max(map(len, world.consumed)) == world.truth.items for world in worlds)
     assert all(len(log.clicks) > 50 for log in logs)
 
