@@ -11,10 +11,10 @@ from recsim.world import NOTHING, Ints, Ranking, Visits
 class Shortlists:
     """The best items of each user under the serving model, ranked once and kept until the next deployment."""
 
-    def __init__(self, users: int, size: int, scored: bool, slate: int) -> None:
-        """Keep *size* items a user, their scores if *scored*, and so many more that some slates' worth may leave."""
+    def __init__(self, users: int, size: int, scored: bool, spare: int) -> None:
+        """Keep *size* items a user, their scores if *scored*, and *spare* more in place of those that leave."""
         self.size, self.scored = size, scored
-        self._items = np.full((0, size + slate + 6), NOTHING, np.int32)
+        self._items = np.full((0, size + spare), NOTHING, np.int32)
         self._scores = np.full((0, self._items.shape[1]), -np.inf)
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)

@@ -95,7 +95,8 @@ class World:
         self.demand: Lottery = like.demand if like else Lottery(self.items.demand_by_topic())
         self.consumed, self.shadow_consumed = Consumed(len(self.users)), Consumed(len(self.users))
         reach = scenario.policy.reach(scenario.slate)
-        self.shortlists = Shortlists(len(self.users), reach, scenario.policy.scored, scenario.slate)
+        spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
+        self.shortlists = Shortlists(len(self.users), reach, scenario.policy.scored, spare)
         self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
         window = training.intervals(scenario.training)
         self.counters = Counters(len(self.users), self.items.topics, window, forks)
