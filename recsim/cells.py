@@ -15,7 +15,7 @@ import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,6 @@ from recsim.archive import versions
 from recsim.arms import whole_number
 from recsim.errors import RecsimError
 from recsim.files import faults, whole
-from recsim.progress import Progress
 from recsim.recipe import Recipe
 from recsim.scenario import Scenario
 from recsim.simulation import World
@@ -231,13 +230,6 @@ def _workers(number: int | None) -> int:
 
         return int(cpu_count())
     return whole_number("workers", number, 1)
-
-
-def told(title: str, progress: bool | Callable[[float, str], None]) -> Any:
-    """Return a context that gives the function to say progress to."""
-    if callable(progress):
-        return nullcontext(progress)
-    return Progress(title) if progress else nullcontext(lambda share, text: None)
 
 
 # --------------------------------------------------------------------------------------------------- what is kept of it

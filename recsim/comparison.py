@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsim.arms import check_arms, last_epochs, lean, named_arms, parting_day, seed_numbers
-from recsim.cells import COSTS, Bench, Cell, Job, cell_file, read_cell, told, write_columns
+from recsim.cells import COSTS, Bench, Cell, Job, cell_file, read_cell, write_columns
 from recsim.errors import RecsimError, nearest
 from recsim.inference import SURE, holm, interval, paired_p
 from recsim.plans import Plan, clear
+from recsim.progress import told
 from recsim.scenario import Scenario
 from recsim.tables import blocks_of, decimals_for, with_half
 from recsim.tuning import REFINED, STEPS, TUNING, dials_of, tune

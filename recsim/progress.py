@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,3 +57,10 @@ class Progress:
             self._task = self._bar.add_task(self.title, total=1.0, text=text)
             self._bar.start()
         self._bar.update(self._task, completed=share, text=text)
+
+
+def told(title: str, progress: bool | Callable[[float, str], None]) -> Any:
+    """Return a context that gives the function to say progress to."""
+    if callable(progress):
+        return nullcontext(progress)
+    return Progress(title) if progress else nullcontext(lambda share, text: None)

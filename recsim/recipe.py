@@ -10,12 +10,20 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from recsim.errors import RecsimError, nearest
 
-__all__ = ["FAMILIES", "FAMILY", "Kind", "Recipe", "explain", "family"]
+__all__ = ["FAMILIES", "FAMILY", "Kind", "Recipe", "Weights", "explain", "family", "listed", "possible"]
 
 
 class Recipe(BaseModel):
@@ -46,6 +54,22 @@ class Recipe(BaseModel):
         """Return a copy with some settings changed, validated as a new recipe is."""
         return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
 
+
+def listed(shares: Any) -> Any:
+    """Return a list or array of numbers as the tuple that a recipe holds."""
+    numbers = shares.tolist() if hasattr(shares, "tolist") else shares
+    return tuple(map(float, numbers)) if isinstance(numbers, list) else numbers
+
+
+def possible(shares: Any) -> Any:
+    """Return weights as they are; raise ValueError where one is negative or all are 0. What is no tuple is not looked at."""
+    if isinstance(shares, tuple) and shares and not (all(0 <= share <= 1e300 for share in shares) and 0 < sum(shares) <= 1e300):
+        raise ValueError("shares must not be negative, one must be positive, and their sum at most 1e300")
+    return shares
+
+
+Weights = Annotated[tuple[float, ...], BeforeValidator(listed), AfterValidator(possible)]
+"""The annotation of a field that holds a weight for each item: not negative, and not all 0; or nothing."""
 
 R = TypeVar("R", bound=Recipe)
 

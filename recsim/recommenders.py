@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from recsim.catalog import Items
 from recsim.consumption import spread
@@ -29,7 +29,7 @@ from recsim.errors import RecsimError
 from recsim.lottery import Lottery
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
-from recsim.recipe import Recipe
+from recsim.recipe import Recipe, Weights
 from recsim.world import NOTHING, Bools, Counts, Items32, Published, Ranking, Rows, Visits
 
 _BLOCK = 64  # users scored at a time: a block of scores stays in the processor's cache
@@ -351,21 +351,9 @@ class Random(Recommender):
 class Shares(Recommender):
     """Rank by a draw in proportion to given shares; items behind the end of the list have none."""
 
-    shares: tuple[float, ...] = Field(description="one number an item, not negative")
+    shares: Weights = Field(min_length=1, description="one number an item, not negative")
     learns = False
     model = Chances
-
-    @field_validator("shares", mode="before")
-    @classmethod
-    def _listed(cls, shares: object) -> object:
-        return tuple(map(float, shares)) if isinstance(shares, (list, np.ndarray)) else shares
-
-    @field_validator("shares")
-    @classmethod
-    def _weights(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 <= share <= 1e300 for share in shares) or not 0 < sum(shares) <= 1e300:
-            raise ValueError("shares must not be negative, one must be positive, and their sum at most 1e300")
-        return shares
 
     def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the given shares as chances."""

@@ -15,7 +15,7 @@ from recsim.consumption import Consumed
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.files import absent
-from recsim.progress import Progress
+from recsim.progress import told
 from recsim.scenario import Scenario
 from recsim.simulation import TILE, World
 from recsim.world import DAY, Published
@@ -42,12 +42,8 @@ def run(
         raise RecsimError(f"scenario: {scenario!r} is no Scenario; give Scenario.load of a file")
     if resume and out is None:
         raise RecsimError("resume: there is no folder to go on with; name it as out")
-    if callable(progress):
-        return _run(scenario, seed, out, threads, tile, resume, progress)
-    if not progress:
-        return _run(scenario, seed, out, threads, tile, resume, lambda share, text: None)
-    with Progress(scenario.name if scenario else "run") as bar:
-        return _run(scenario, seed, out, threads, tile, resume, bar)
+    with told(scenario.name if scenario else "run", progress) as say:
+        return _run(scenario, seed, out, threads, tile, resume, say)
 
 
 def _run(

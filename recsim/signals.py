@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from recsim.consumption import spread
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
 from recsim.randomness import Floats, Randomness
-from recsim.recipe import Recipe
+from recsim.recipe import Recipe, Weights, listed, possible
 from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Origin, Visits
 
 
@@ -274,21 +274,11 @@ class EditorPicks(Signal):
     timed: ClassVar[bool] = True
 
     picks: int = Field(20, ge=1, le=10_000, description="items that the editors choose at each moment")
-    taste: Literal["topics", "even"] | tuple[float, ...] = Field("topics", description="what editors choose by")
+    taste: Annotated[Literal["topics", "even"] | tuple[float, ...], BeforeValidator(listed), AfterValidator(possible)] = (
+        Field("topics", description="what editors choose by")
+    )
     position: int = Field(0, ge=-1, description="position of the pick, from 0; -1: none, only `Slots` shows the picks")
     price: float = Field(1.0, ge=0, description="price of one pick, in clicks")
-
-    @field_validator("taste", mode="before")
-    @classmethod
-    def _listed(cls, taste: object) -> object:
-        return tuple(map(float, taste)) if isinstance(taste, (list, np.ndarray)) else taste
-
-    @field_validator("taste")
-    @classmethod
-    def _weights(cls, taste: object) -> object:
-        if isinstance(taste, tuple) and not (all(0 <= share <= 1e300 for share in taste) and any(taste)):
-            raise ValueError("weights must not be negative, and one must be positive")
-        return taste
 
     def check(self, users: int, items: int, slate: int) -> None:
         """Raise RecsimError where the position is not in the slate, or the weights of a taste are not one an item."""
@@ -461,20 +451,8 @@ class AnchorReplay(Signal):
     timed: ClassVar[bool] = True
 
     size: int = Field(1000, ge=1, le=10_000_000, description="rows of the log from before the loop")
-    shares: tuple[float, ...] = Field((), description="weight of each item in that log, in place of people's own choice")
+    shares: Weights = Field((), description="weight of each item in that log, in place of people's own choice")
     each: Literal["visit", "item"] = Field("visit", description="what a row of that log stands for")
-
-    @field_validator("shares", mode="before")
-    @classmethod
-    def _listed(cls, shares: object) -> object:
-        return tuple(map(float, shares)) if isinstance(shares, (list, np.ndarray)) else shares
-
-    @field_validator("shares")
-    @classmethod
-    def _weights(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        if shares and not (all(0 <= share <= 1e300 for share in shares) and any(shares)):
-            raise ValueError("shares must not be negative, and one must be positive")
-        return shares
 
     def check(self, users: int, items: int, slate: int) -> None:
         """Raise RecsimError where more rows are to be replayed than there are, or shares are not one an item."""

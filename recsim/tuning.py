@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsim.arms import check_arms, last_epochs, lean, named_arms, parting_day, seed_numbers
-from recsim.cells import Bench, Cell, Job, cell_file, told
+from recsim.cells import Bench, Cell, Job, cell_file
 from recsim.errors import RecsimError, nearest
 from recsim.files import faults
 from recsim.inference import Floats, interval
+from recsim.progress import told
 from recsim.scenario import Scenario
 from recsim.simulation import World
 
