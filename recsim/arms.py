@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import index
 from typing import Any
 
-from recsim.errors import RecsimError
+from recsim.errors import RecsimError, whole_number
 from recsim.recommenders import Random
 from recsim.scenario import Scenario
 from recsim.signals import Signal
@@ -89,20 +88,6 @@ def _left(arm: Scenario, day: float) -> str:
 def lean(scenario: Scenario) -> Scenario:
     """Return the scenario without what costs time and changes no metric."""
     return scenario.but(log="clicks", readings_every=0.0)
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Return a value as a whole number.
-
-    Raises RecsimError, which begins with *name*, where it is none, or below *least*.
-    """
-    try:
-        number = index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise RecsimError(f"{name}: must be a whole number from {least} on, not {value!r}")
-    return number
 
 
 # ----------------------------------------------------------------------------------------------------------- the timing

@@ -26,8 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.archive import versions
-from recsim.arms import whole_number
-from recsim.errors import RecsimError
+from recsim.errors import RecsimError, whole_number
 from recsim.files import faults, whole
 from recsim.recipe import Recipe
 from recsim.scenario import Scenario

@@ -20,6 +20,18 @@ def spread(lengths: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     return run, np.arange(len(run)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
+def nth(*keys: np.ndarray) -> np.ndarray:
+    """Return how many rows before each one have the same keys: (rows,)."""
+    order = np.lexsort(keys[::-1])
+    changed = np.zeros(len(order), np.bool_)
+    for key in keys:
+        changed[1:] |= key[order][1:] != key[order][:-1]
+    start = np.maximum.accumulate(np.where(changed, np.arange(len(order)), 0))
+    result = np.empty(len(order), np.int64)
+    result[order] = np.arange(len(order)) - start
+    return result
+
+
 class Consumed:
     """A set of items for each user: one pool of int32 in which every user has a sorted stretch with room to grow."""
 

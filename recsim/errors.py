@@ -1,9 +1,11 @@
-"""The one kind of fault that a user can mend, and the nearest valid name to a misspelt one."""
+"""The one kind of fault that a user can mend, the nearest valid name to a misspelt one, and a test of whole numbers."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class RecsimError(Exception):
@@ -29,3 +31,14 @@ def nearest(word: str, among: Iterable[str]) -> str:
     if close:
         return f"did you mean {next(name for name in names if name.lower() == close[0])!r}?"
     return "valid are " + ", ".join(names) if names else "there is none to choose from"
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return a whole number, of numpy too; raise RecsimError for what is none, or too small."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise RecsimError(f"{name}: must be a whole number from {least} on, not {value!r}")
+    return number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 from collections.abc import Callable, Generator
 from copy import deepcopy
 from dataclasses import replace
@@ -14,14 +13,14 @@ import numpy as np
 import simpy
 from threadpoolctl import threadpool_limits
 
-from recsim import behaviour, training
+from recsim import behaviour, logrows, training
 from recsim.archive import History
 from recsim.behaviour import People
 from recsim.catalog import Items
-from recsim.consumption import Consumed
+from recsim.consumption import Consumed, nth
 from recsim.counting import Counters
-from recsim.errors import RecsimError
-from recsim.eventlog import SCHEMA, Columns, EventLog
+from recsim.errors import RecsimError, whole_number
+from recsim.eventlog import Columns, EventLog
 from recsim.lottery import Lottery
 from recsim.metrics import measure
 from recsim.policies import Policy
@@ -30,8 +29,8 @@ from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
-from recsim.signals import AnchorReplay, Occasion, Stream, Told
-from recsim.slates import compose
+from recsim.signals import AnchorReplay, Occasion, Stream
+from recsim.slates import compose, sound
 from recsim.training import Lesson, tastes
 from recsim.world import (
     DAY,
@@ -45,7 +44,6 @@ from recsim.world import (
     Published,
     Ranking,
     Rows,
-    Slate,
     Visits,
 )
 
@@ -85,8 +83,8 @@ class World:
         like: World | None = None,
     ) -> None:  # fmt: skip
         """Draw the world at second 0. forks: keep what a fork may need; like: a world of the same people and items."""
-        self.scenario, self.seed, self.forks = scenario, _whole("seed", seed, 0), forks
-        self.threads, self.tile = _whole("threads", threads, 1), _whole("tile", tile, 1)
+        self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
+        self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
         drawn = Randomness(scenario.world_seed)
         self.users: Users = like.users if like else scenario.population.draw(drawn)
@@ -108,7 +106,7 @@ class World:
         self.streams = _streams(scenario, len(self.users))
         self.trained: Model | None = None
         self.model = self._start_model()
-        self.published = self.to_publish = self._publish(self.model, _no_rows())
+        self.published = self.to_publish = self._publish(self.model, logrows.before_the_loop(np.zeros((2, 0), np.int32)))
         self.history: History = []
         self.on_epoch: Callable[[World, Columns, Columns], None] = lambda world, clicks, impressions: None
         self.on_deploy: Callable[[World], None] = lambda world: None
@@ -313,7 +311,7 @@ class World:
         self.counters.labels += labels
         self.counters.spent += labels * stream.signal.price
         if told is not None:
-            self.log.append(_told(self, told))
+            self.log.append(logrows.of_told(told, self._now, self.epoch))
             self.log.close_window()
 
     # -------------------------------------------------------------------------------------------------- the feed
@@ -387,11 +385,11 @@ class World:
 
     def _start_model(self) -> Model:
         """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
-        rows = _no_rows()
+        rows = logrows.before_the_loop(np.zeros((2, 0), np.int32))
         for stream in self.streams:
             if isinstance(stream.signal, AnchorReplay):
                 stream.anchor = stream.signal.before(stream, self.occasion(0))
-                rows = rows if stream.signal.from_day else rows.and_(_before(stream.anchor))
+                rows = rows if stream.signal.from_day else rows.and_(logrows.before_the_loop(stream.anchor))
         self.provenance = _provenance(rows)
         return self._fit(self.scenario.start, rows, self.counters.training(), 0)
 
@@ -484,26 +482,12 @@ def browse(world: World, visits: Visits) -> None:
     if not type(world.scenario.policy).__module__.startswith("recsim."):
         sound(visits, slate, world.scenario.policy)
     order = world.scenario.choice.click(visits, slate, people)
-    consume(world, visits, people, _clicks(slate, order))
+    consume(world, visits, people, logrows.clicks_of(slate, order))
     world.counters.show(visits, slate)
     if world.scenario.log == "impressions":
-        world.impressions.append(_impressions(world, visits, slate, order))
-
-
-def sound(visits: Visits, slate: Slate, policy: Policy) -> None:
-    """Raise RecsimError where a policy of somebody else made slates that cannot be."""
-    items = np.sort(slate.items, axis=1)
-    there = slate.items != NOTHING
-    chance = slate.propensity[there]
-    fault = (
-        "places an item twice" if ((items[:, 1:] == items[:, :-1]) & (items[:, 1:] != NOTHING)).any()
-        else "places an item that does not exist" if not ((items >= NOTHING) & (items < visits.released)).all()
-        else "places an item that its user must not be shown" if (there & visits.barred(np.maximum(slate.items, 0))).any()
-        else "gives a chance that is not above 0 and at most 1" if not ((chance > 0) & (chance <= 1 + 1e-9)).all()
-        else ""
-    )  # fmt: skip
-    if fault:
-        raise RecsimError(f"policy: {policy.kind} {fault}; mend its methods place and chance")
+        world.impressions.append(
+            logrows.of_slates(visits, slate, order, world.epoch, world.model.depth, world.streams)
+        )
 
 
 def search(world: World, visits: Visits) -> None:
@@ -528,7 +512,7 @@ def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> Non
     made = visits.take(clicks.row)
     truth = replace(people, interests=people.interests[clicks.row], had=None)
     utility = world.scenario.choice.utility(made, clicks.item, truth)
-    world.log.append(_rows(world, made, clicks))
+    world.log.append(logrows.of_clicks(made, clicks, world.epoch, world.model.depth, world.streams))
     number = nth(clicks.row)
     for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
         new = world.consumed.add(made.user[turn], clicks.item[turn])
@@ -550,84 +534,7 @@ def imagine(world: World, visits: Visits, number: int, epoch: np.ndarray) -> Non
     found = item != NOTHING
     visits, item, epoch = visits.take(found), item[found], epoch[found]
     world.shadow_consumed.add(visits.user, item)
-    world.shadow.append(_outside(len(item), Origin.ORGANIC) | {
-        "time": visits.time, "epoch": epoch, "visit": visits.ordinal.astype(np.int32), "user": visits.user.astype(np.int32),
-        "item": item, "position": np.full(len(item), number, np.int16), "clicked": np.zeros(len(item), np.bool_),
-    })  # fmt: skip
-
-
-def nth(*keys: np.ndarray) -> np.ndarray:
-    """Return how many rows before each one have the same keys: (rows,)."""
-    order = np.lexsort(keys[::-1])
-    changed = np.zeros(len(order), np.bool_)
-    for key in keys:
-        changed[1:] |= key[order][1:] != key[order][:-1]
-    start = np.maximum.accumulate(np.where(changed, np.arange(len(order)), 0))
-    result = np.empty(len(order), np.int64)
-    result[order] = np.arange(len(order)) - start
-    return result
-
-
-def _outside(rows: int, origin: Origin) -> Columns:
-    """Return log columns of rows that the feed did not place."""
-    return {
-        "position": np.full(rows, -1, np.int16), "origin": np.full(rows, origin, np.int8), "propensity": np.full(rows, np.nan),
-        "clicked": np.ones(rows, np.bool_), "depth": np.zeros(rows), "via": np.full(rows, -1, np.int8),
-    }  # fmt: skip
-
-
-def _told(world: World, told: Told) -> Columns:
-    """Return log columns of what a signal tells: rows of no visit, that nobody consumed."""
-    rows = len(told.item)
-    return _outside(rows, told.origin) | {
-        "time": np.full(rows, world.now), "epoch": np.full(rows, world.epoch, np.int32), "clicked": np.zeros(rows, np.bool_),
-        "visit": np.full(rows, -1, np.int32), "user": told.user.astype(np.int32), "item": told.item,
-    }  # fmt: skip
-
-
-def _clicks(slate: Slate, order: np.ndarray) -> Clicks:
-    """Return the clicks of a slate by visit, in the order in which they were made."""
-    row, position = np.nonzero(order)
-    if order.max(initial=0) > 1:
-        by = np.lexsort((order[row, position], row))
-        row, position = row[by], position[by]
-    at = row, position
-    return Clicks(row, position.astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
-
-
-def _rows(world: World, visits: Visits, clicks: Clicks) -> Columns:
-    """Return log columns of clicks, row i of *visits* being that of click i."""
-    return {
-        "time": visits.time,
-        "epoch": np.full(len(visits), world.epoch, np.int32),
-        "visit": visits.ordinal.astype(np.int32),
-        "user": visits.user.astype(np.int32),
-        "item": clicks.item,
-        "position": clicks.position,
-        "origin": clicks.origin,
-        "propensity": clicks.propensity,
-        "clicked": np.ones(len(visits), np.bool_),
-        "depth": np.where(clicks.origin == Origin.MODEL, world.model.depth[clicks.item], 0.0),
-        "via": _via(world, visits, clicks),
-    }
-
-
-def _via(world: World, visits: Visits, clicks: Clicks) -> np.ndarray:
-    """Return how the sender of each shared item had met it, (clicks,); -1 where nobody shared it."""
-    via = np.full(len(visits), -1, np.int8)
-    shared = clicks.origin == Origin.FRIEND
-    for stream in world.streams:
-        if shared.any() and stream.signal.origin == Origin.FRIEND:
-            theirs = shared & (stream.opened[visits.user] == clicks.item)
-            via[theirs] = stream.via[visits.user[theirs]]
-    return via
-
-
-def _impressions(world: World, visits: Visits, slate: Slate, order: np.ndarray) -> Columns:
-    """Return log columns of all that was shown."""
-    at = np.nonzero(slate.items != NOTHING)
-    shown = Clicks(at[0], at[1].astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
-    return _rows(world, visits.take(at[0]), shown) | {"clicked": order[at] > 0}
+    world.shadow.append(logrows.of_shadow(visits, item, number, epoch))
 
 
 def _streams(scenario: Scenario, users: int) -> list[Stream]:
@@ -639,34 +546,12 @@ def _streams(scenario: Scenario, users: int) -> list[Stream]:
     return [signal.stream(serial, users, scenario.retrain.every) for signal, serial in zip(active, before, strict=True)]
 
 
-def _no_rows() -> Rows:
-    return Rows.of({name: np.zeros(0, dtype) for name, dtype in SCHEMA.items()})
-
-
-def _before(log: np.ndarray) -> Rows:
-    """Return rows of a log of before the loop, users and items: (2, rows)."""
-    rows = _outside(log.shape[1], Origin.ANCHOR) | {"user": log[0], "item": log[1]}
-    none = {name: np.full(log.shape[1], -1, dtype) for name, dtype in SCHEMA.items() if name not in rows}
-    return Rows.of(rows | none)
-
-
 def _provenance(rows: Rows) -> tuple[float, float, float]:
     """Return the human share of the rows and of their weight, and their mean depth by weight; NaN without rows."""
     if not len(rows):
         return np.nan, np.nan, np.nan
     human, weight = np.isin(rows.origin, HUMAN), rows.weight / rows.weight.sum()
     return float(human.mean()), float(weight[human].sum()), float((weight * rows.depth).sum())
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    """Return a whole number, of numpy too; raise RecsimError for what is none, or too small."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise RecsimError(f"{name}: must be a whole number from {least} on, not {value!r}")
-    return number
 
 
 def check(scenario: Scenario, users: Users, items: Items) -> None:

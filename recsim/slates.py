@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from recsim.errors import RecsimError
 from recsim.policies import Policy
 from recsim.randomness import Floats
 from recsim.signals import Stream
@@ -78,3 +79,19 @@ class _Mixture:
         total = reduce(np.add, joint)  # one after the other: np.sum would add in an order that depends on the tile
         self.weights = [np.divide(part, total, out=np.zeros(len(total)), where=total > 0) for part in joint]
         return total
+
+
+def sound(visits: Visits, slate: Slate, policy: Policy) -> None:
+    """Raise RecsimError where a policy of somebody else made slates that cannot be."""
+    items = np.sort(slate.items, axis=1)
+    there = slate.items != NOTHING
+    chance = slate.propensity[there]
+    fault = (
+        "places an item twice" if ((items[:, 1:] == items[:, :-1]) & (items[:, 1:] != NOTHING)).any()
+        else "places an item that does not exist" if not ((items >= NOTHING) & (items < visits.released)).all()
+        else "places an item that its user must not be shown" if (there & visits.barred(np.maximum(slate.items, 0))).any()
+        else "gives a chance that is not above 0 and at most 1" if not ((chance > 0) & (chance <= 1 + 1e-9)).all()
+        else ""
+    )  # fmt: skip
+    if fault:
+        raise RecsimError(f"policy: {policy.kind} {fault}; mend its methods place and chance")

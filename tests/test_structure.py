@@ -24,7 +24,7 @@ FLOORS = [
     {"archive"},
     {"scenario"},
     {"calibration"},
-    {"shortlists", "counting", "slates"},
+    {"shortlists", "counting", "slates", "logrows"},
     {"recommenders", "policies", "training", "behaviour", "signals", "metrics"},
     {"candidates", "posteriors"},
     {"lottery"},
