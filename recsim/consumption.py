@@ -69,17 +69,32 @@ class Consumed:
         return run, self._pool[self._start[user][run] + place]
 
     def add(self, user: Ints, item: Ints) -> npt.NDArray[np.bool_]:
-        """Put one item into the set of each user and return whether it was new; *user* holds nobody twice."""
+        """Put items into the sets of users, and return which were new: of a pair given twice the first one."""
+        order = np.lexsort((item, user))
+        user, item = user[order], item[order].astype(np.int32)
         place = self._place(user, item)
-        new = ~self._is_at(place, user, item)
-        user, item, place = user[new], item[new].astype(np.int32), place[new]
-        self._make_room(user[self.count[user] == self._room[user]])
-        run, step = spread(self.count[user] - place)
-        moved = self._start[user][run] + place[run] + step
-        self._pool[moved + 1] = self._pool[moved]
-        self._pool[self._start[user] + place] = item
-        self.count[user] += 1
+        fresh = ~self._is_at(place, user, item)
+        fresh[1:] &= (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+        self._insert(user[fresh], item[fresh], place[fresh])
+        new = np.empty(len(order), np.bool_)
+        new[order] = fresh
         return new
+
+    def _insert(self, user: Ints, item: Ints, place: Ints) -> None:
+        """Put items, sorted by user and item, into the sets, each at its place among what is there already."""
+        if not len(user):
+            return
+        last = np.append(user[1:] != user[:-1], True)
+        ends = np.flatnonzero(last)
+        who, more = user[ends], np.diff(ends, prepend=-1)
+        self._make_room(who, self.count[who] + more)
+        above = np.where(last, self.count[user], np.append(place[1:], 0)) - place  # stay between this one and the next
+        turn = spread(more)[1]
+        run, step = spread(above)
+        moved = self._start[user][run] + place[run] + step
+        self._pool[moved + turn[run] + 1] = self._pool[moved]
+        self._pool[self._start[user] + place + turn] = item
+        self.count[who] += more.astype(np.int32)
 
     def _place(self, user: Ints, item: Ints) -> npt.NDArray[np.int64]:
         """Return how many items of each user's set are below the given one: a binary search for all at once."""
@@ -91,11 +106,12 @@ class Consumed:
             low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
         return low
 
-    def _make_room(self, user: Ints) -> None:
-        """Move the sets of these users to the end of the pool, with twice the room there."""
+    def _make_room(self, user: Ints, wanted: Ints) -> None:
+        """Move the sets of these users that are to hold more than they can to the end of the pool, with twice the room."""
+        user, wanted = user[wanted > self._room[user]], wanted[wanted > self._room[user]]
         if not len(user):
             return
-        room = np.maximum(4, 2 * self._room[user])
+        room = np.maximum(4, 2 * wanted)
         start = self._end + np.cumsum(room, dtype=np.int64) - room
         self._end = int(start[-1] + room[-1])
         if self._end > len(self._pool):

@@ -71,13 +71,15 @@ class Counters:
         shown = np.zeros((len(visits), self._topics.shape[1]))
         for position in range(slate.items.shape[1]):
             shown += self._topics.take(slate.items[:, position], axis=0, mode="wrap")
-        self.shown_topics[visits.user] += shown
+        topics = shown.shape[1]  # by ufunc.at: row after row, so that a user's sums are the same however visits are put together
+        place = (visits.user[:, None] * topics + np.arange(topics)).ravel()
+        np.add.at(self.shown_topics.reshape(-1), place, shown.ravel())
 
     def click(self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, new: Bools) -> None:
-        """Count one click each of some users."""
+        """Count clicks of some users, those of one user in the order in which they were made."""
         self._count(1, origin, item)
-        self.utility[user] += utility
-        self.consumed[user] += 1
+        np.add.at(self.utility, user, utility)
+        np.add.at(self.consumed, user, 1)
         self.clickers += np.bincount(item[new], minlength=len(self.clickers))
 
     def _count(self, what: int, origin: npt.NDArray[np.int8], item: Items32) -> None:

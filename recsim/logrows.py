@@ -9,17 +9,26 @@ import numpy as np
 from recsim.eventlog import SCHEMA, Columns
 from recsim.randomness import Floats
 from recsim.signals import Stream, Told
-from recsim.world import NOTHING, Clicks, Items32, Origin, Rows, Slate, Visits
+from recsim.world import NOTHING, Clicks, Ints, Items32, Origin, Rows, Slate, Visits
 
 
-def clicks_of(slate: Slate, order: np.ndarray) -> Clicks:
-    """Return the clicks of a slate by visit, in the order in which they were made: *order* (n, k), 0 for none."""
+def clicks_of(slate: Slate, order: np.ndarray, rows: Ints) -> Clicks:
+    """Return the clicks of slates that are those of the visits *rows* (n,), in the order in which they were made: *order*
+    (n, k), 0 for none.
+    """
     row, position = np.nonzero(order)
     if order.max(initial=0) > 1:
         by = np.lexsort((order[row, position], row))
         row, position = row[by], position[by]
     at = row, position
-    return Clicks(row, position.astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
+    return Clicks(rows[row], position.astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
+
+
+def found(rows: Ints, item: Items32) -> Clicks:
+    """Return what the visits *rows* (n,) found without the feed, *item* (n,), as clicks."""
+    rows, item = rows[item != NOTHING], item[item != NOTHING]
+    position, origin = np.full(len(rows), -1, np.int16), np.full(len(rows), Origin.ORGANIC, np.int8)
+    return Clicks(rows, position, item, origin, np.full(len(rows), np.nan))
 
 
 def of_clicks(visits: Visits, clicks: Clicks, epoch: int, depth: Floats, streams: Sequence[Stream]) -> Columns:

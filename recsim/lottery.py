@@ -88,6 +88,8 @@ class Lottery:
         It is the root of the tree without what is placed or barred, worked out anew on the ways up from there: nothing is
         subtracted, so that nothing cancels.
         """
+        if not self._levels[-1][0, 0]:
+            return np.zeros(len(visits))
         row, column = np.nonzero(placed != NOTHING)
         barred, gone = visits.consumed
         without = np.concatenate([barred, row]), np.concatenate([gone, placed[row, column]])

@@ -37,7 +37,7 @@ def gini(counts: npt.ArrayLike) -> float:
     uniformly: see `gini_floor`.
 
     Raises RecsimError for counts that are negative, not finite or not one-dimensional; so do all metrics of counts.
-    Source: Gini 1912; the discrete form as in Dixon et al. 1987 (without the small-sample factor n / (n - 1)).
+    Source: Gini 1912; the discrete form as in Dixon et al. 1987, corrected in 1988 (without the small-sample factor n / (n - 1)).
 
     >>> gini([0, 0, 0, 20])
     0.75
@@ -81,7 +81,7 @@ def coverage(counts: npt.ArrayLike) -> float:
 
     counts: (items,) non-negative, one per released item, *unseen items included*. Range [0, 1], no unit. 0 when nothing
     was shown; NaN when there are no items.
-    Source: Herlocker et al. 2004, "Evaluating collaborative filtering recommender systems", section 4.2.
+    Source: Herlocker et al. 2004, "Evaluating collaborative filtering recommender systems" (catalog coverage).
 
     >>> coverage([3, 0, 1, 0])
     0.5

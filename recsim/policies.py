@@ -247,8 +247,8 @@ class _Reranking(Policy):
 class Softmax(_Reranking):
     """Draw from the best *candidates* one by one, without replacement, in proportion to exp(relevance / temperature).
 
-    That is the Plackett-Luce order: Plackett, "The analysis of permutations" (1975); as a policy Sutton and Barto,
-    Reinforcement Learning (2018), section 2.8. Relevance is the score in standard deviations of the candidates'
+    That is the Plackett-Luce order: Plackett, "The analysis of permutations" (1975); its first draw is the soft-max of
+    Sutton and Barto, Reinforcement Learning (2018), section 2.8, with a temperature. Relevance is the score in standard deviations of the candidates'
     scores (see `relevance`), so that a temperature means the same whatever the recommender scores in: at 1 a
     candidate that is one deviation better is e times as likely to come next. Drawn by a race of all candidates in
     Gumbel's form, one number for each visit and item, so that two worlds in which a rank differs agree in all other
@@ -338,7 +338,7 @@ class Calibrated(_Reranking):
 
     The candidate with the largest (1 - calibration) relevance - calibration KL(p || q~), where p is the published
     taste of the user, q the mean topics of the items placed and this one, all positions alike, and q~ = 0.99 q + 0.01
-    p. Source: Steck, "Calibrated recommendations" (RecSys 2018), equations 2 to 4 and the greedy search of section 4;
+    p. Source: Steck, "Calibrated recommendations" (RecSys 2018), with his greedy search and his smoothing;
     relevance is the standardised score (see `relevance`), which at a given position differs from his sum over the
     slate by what is placed already. The entropy of p is left out, being the same for all. Users of whom no taste is
     known get the ranking as it is. Deterministic given the ranking: propensity 1, no support. Calibration 0 is
@@ -375,9 +375,9 @@ class PopularityDiscount(_Reranking):
 
     count: the published weight of the training rows about the item. Relevance is the standardised score (see
     `relevance`): with an exponent of 1 an item e times as popular must be one standard deviation better. It is the
-    logarithm of exp(relevance) / (1 + count)^exponent, the weighing by a power of popularity of Steck, "Item
-    popularity and recommendation accuracy" (RecSys 2011), section 2, put to re-ranking, as Abdollahpouri, Burke and
-    Mobasher (FLAIRS 2019) re-rank a finished list. Deterministic given the ranking: propensity 1, no support.
+    logarithm of exp(relevance) / (1 + count)^exponent: the inverse power of popularity by which Steck, "Item
+    popularity and recommendation accuracy" (RecSys 2011), weighs evaluation and training, put to re-ranking;
+    Abdollahpouri, Burke and Mobasher (FLAIRS 2019) re-rank a finished list too, by another rule. Deterministic given the ranking: propensity 1, no support.
     Exponent 0 is `Greedy`. A ranking that is a draw is served as drawn.
     """
 

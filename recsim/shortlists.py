@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsim.recommenders import Model
-from recsim.world import NOTHING, Ints, Ranking, Visits
+from recsim.world import NOTHING, Bools, Ints, Ranking, Visits
 
 
 class Shortlists:
@@ -33,9 +33,9 @@ class Shortlists:
 
     def rank(self, model: Model, visits: Visits, threads: int) -> Ranking:
         """Return the lists of those who visit, ranked where there is none or where too few of it are left."""
-        self._fill(model, visits.take(~self._ready[visits.user]), threads)
+        self._fill(model, visits, ~self._ready[visits.user], threads)
         left = (self._items[visits.user] != NOTHING).sum(axis=1)
-        self._fill(model, visits.take((left < self.size) & ~self._whole[visits.user]), threads)
+        self._fill(model, visits, (left < self.size) & ~self._whole[visits.user], threads)
         lists = self._items[visits.user]
         scores = self._scores[visits.user] if self.scored else None
         empty = lists == NOTHING
@@ -45,9 +45,12 @@ class Shortlists:
             scores = None if scores is None else np.take_along_axis(scores, order, axis=1)
         return Ranking(lists[:, : self.size], model.published, scores=None if scores is None else scores[:, : self.size])
 
-    def _fill(self, model: Model, visits: Visits, threads: int) -> None:
-        if not len(visits):
+    def _fill(self, model: Model, visits: Visits, wanting: Bools, threads: int) -> None:
+        """Rank those of the visits that are *wanting* (n,) of a list, each user once."""
+        rows = np.flatnonzero(wanting)
+        if not len(rows):
             return
+        visits = visits.take(rows[np.unique(visits.user[rows], return_index=True)[1]])
         if not len(self._items):
             self._items = np.full((len(self._ready), self._items.shape[1]), NOTHING, np.int32)
             if self.scored:

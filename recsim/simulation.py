@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from enum import IntEnum
@@ -29,7 +29,7 @@ from recsim.randomness import Randomness
 from recsim.recommenders import Fitting, Model, Recommender, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
-from recsim.signals import AnchorReplay, Occasion, Stream
+from recsim.signals import AnchorReplay, Occasion, Signal, Stream
 from recsim.slates import compose, sound
 from recsim.training import Lesson, tastes
 from recsim.world import (
@@ -40,7 +40,6 @@ from recsim.world import (
     Counts,
     Ints,
     Items32,
-    Origin,
     Published,
     Ranking,
     Rows,
@@ -223,29 +222,43 @@ class World:
     def _visit_time(self, user: Ints, ordinal: Ints, last: np.ndarray) -> np.ndarray:
         return self.scenario.visits.time(self.randomness, self.users.address[user], ordinal, last, self.rate[user])
 
-    def due(self, until: int) -> Ints:
-        """Return the users whose next visit is before a second."""
-        return np.flatnonzero(self.next_time < until)
+    def arrivals(self, until: int) -> Iterator[Visits]:
+        """Yield all visits before a second, those of one user in the order of their times, and move the schedules on.
 
-    def arrive(self, user: Ints) -> Visits:
-        """Return the visits that begin now, one of each user."""
-        leave = self.scenario.consumed == "leave"
-        return Visits(
-            user, self.users.address[user], self.ordinal[user].astype(np.uint32), self.next_time[user].astype(np.int64),
-            len(self.items), self.randomness, self.consumed if leave else None,
-        )  # fmt: skip
+        No two visits of one user at once, unless nothing that a visit leaves behind is read by her next.
+        """
+        gone = self.consumed if self.scenario.consumed == "leave" else None
+        rounds = self._rounds(until, self.ordinal, self.next_time)
+        if self.forgetful and (parts := list(rounds)):
+            user, ordinal, time = (np.concatenate(part) for part in zip(*parts, strict=True))
+            rounds = iter([(user, ordinal, time)])
+        for user, ordinal, time in rounds:
+            address, when = self.users.address[user], ordinal.astype(np.uint32)
+            yield Visits(user, address, when, time, len(self.items), self.randomness, gone)
+
+    @property
+    def forgetful(self) -> bool:
+        """Whether no visit reads what the same user's visits before have written, since the model was deployed."""
+        again = self.scenario.consumption == "again" and self.scenario.consumed == "stay"
+        return again and all(type(stream.signal).settle is Signal.settle for stream in self.streams)
+
+    def _rounds(self, until: int, ordinal: Ints, next_time: np.ndarray) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Yield user, ordinal and second of the visits before a second, one of each user who is due, then again; both
+        arrays are moved on.
+        """
+        due = np.flatnonzero(next_time < until)
+        while len(due):
+            now = due, ordinal[due], next_time[due].astype(np.int64)
+            ordinal[due] += 1
+            next_time[due] = self._visit_time(due, ordinal[due], next_time[due])
+            yield now
+            due = due[next_time[due] < until]
 
     def people(self, visits: Visits) -> People:
         """Return the truth about those who visit."""
         again = self.scenario.consumption == "again" or self.scenario.consumed == "leave"  # what left is not shown
         had = None if again else lambda items: self.consumed.contains(visits.user, items)
         return People(self.users.interests[visits.user], self.demand.weights, self.items.address, had)
-
-    def leave(self, visits: Visits) -> None:
-        """Let the visits end: each user's next one is due at a time of her own schedule."""
-        self.ordinal[visits.user] += 1
-        user = visits.user
-        self.next_time[user] = self._visit_time(user, self.ordinal[user], self.next_time[user])
 
     def curiosity(self, user: Ints, time: Ints) -> np.ndarray:
         """Return the probability that each visit does without the feed: the user's curiosity and the lifts at its time."""
@@ -266,20 +279,14 @@ class World:
         """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own
         timetable has them, less those that counted lifts have chosen.
         """
-        ordinal, time = self.ordinal.copy(), self.next_time.copy()
-        due, parts = self.due(until), [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        while len(due):
-            organic = self.randomness.uniform("visit.organic", self.users.address[due], ordinal[due])
-            feed = due[organic >= self.curiosity(due, time[due].astype(np.int64))]
-            lifted = np.zeros(len(feed), np.bool_)
+        parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        for user, ordinal, time in self._rounds(until, self.ordinal.copy(), self.next_time.copy()):
+            organic = self.randomness.uniform("visit.organic", self.users.address[user], ordinal)
+            feed = organic >= self.curiosity(user, time)
             for stream in self.streams:
                 if stream.signal.searches:
-                    there = np.isin((feed << 32) | ordinal[feed], stream.chosen)
-                    lifted |= there & stream.signal.active(time[feed].astype(np.int64))
-            parts.append((feed[~lifted], ordinal[feed[~lifted]]))
-            ordinal[due] += 1
-            time[due] = self._visit_time(due, ordinal[due], time[due])
-            due = due[time[due] < until]
+                    feed &= ~(np.isin((user << 32) | ordinal, stream.chosen) & stream.signal.active(time))
+            parts.append((user[feed], ordinal[feed]))
         user, number = (np.concatenate(part) for part in zip(*parts, strict=True))
         return user, number
 
@@ -449,12 +456,10 @@ def moments(env: simpy.Environment, world: World, stream: Stream, place: int) ->
 
 # ------------------------------------------------------------------------------------------------------ the visits
 def serve(world: World, until: int) -> None:
-    """Serve all visits before a second. No tile holds two visits of one user; users commute."""
-    due = world.due(until)
-    while len(due):
-        for start in range(0, len(due), world.tile):
-            visit(world, due[start : start + world.tile])
-        due = due[world.next_time[due] < until]
+    """Serve all visits before a second; users commute."""
+    for visits in world.arrivals(until):
+        for start in range(0, len(visits), world.tile):
+            visit(world, visits.take(slice(start, start + world.tile)))
     world.log.close_window()
     world.impressions.close_window()
     world.shadow.close_window()
@@ -462,65 +467,59 @@ def serve(world: World, until: int) -> None:
     world.on_window(world)
 
 
-def visit(world: World, who: Ints) -> None:
-    """Let the users *who* visit once each. Row i of every array below belongs to who[i]."""
-    visits = world.arrive(who)
+def visit(world: World, visits: Visits) -> None:
+    """Let users visit: row i of every array below belongs to visit i."""
     searching = world.searching(visits)
-    world.counters.visits += len(who)
-    browse(world, visits.take(~searching))
-    search(world, visits.take(searching))
-    world.leave(visits)
+    world.counters.visits += len(visits)
+    consume(world, visits, browse(world, visits, np.flatnonzero(~searching)), search(world, visits, np.flatnonzero(searching)))
 
 
-def browse(world: World, visits: Visits) -> None:
-    """Let users look at the feed and click."""
-    if not len(visits):
-        return
+def browse(world: World, visits: Visits, rows: Ints) -> Clicks:
+    """Let the visits *rows* look at the feed; return what they click."""
+    if not len(rows):
+        return Clicks.none()
+    visits = visits.take(rows)
     people = world.people(visits)
     ranking = world.rank(visits)
     slate = compose(visits, ranking, world.scenario.slate, world.scenario.policy, world.streams)
     if not type(world.scenario.policy).__module__.startswith("recsim."):
         sound(visits, slate, world.scenario.policy)
     order = world.scenario.choice.click(visits, slate, people)
-    consume(world, visits, people, logrows.clicks_of(slate, order))
     world.counters.show(visits, slate)
     if world.scenario.log == "impressions":
         world.impressions.append(
             logrows.of_slates(visits, slate, order, world.epoch, world.model.depth, world.streams)
         )
+    return logrows.clicks_of(slate, order, rows)
 
 
-def search(world: World, visits: Visits) -> None:
-    """Let users find something without the feed: one item each, drawn from their true preference."""
-    if not len(visits):
-        return
-    people = world.people(visits)
+def search(world: World, visits: Visits, rows: Ints) -> Clicks:
+    """Let the visits *rows* find something without the feed: one item each, drawn from their true preference."""
+    if not len(rows):
+        return Clicks.none()
+    visits = visits.take(rows)
     unsteered = replace(visits, gone=world.consumed if world.scenario.consumption == "once" else None)
-    item = behaviour.organic(unsteered, people.interests, world.demand)
-    found = np.flatnonzero(item != NOTHING)
-    clicks = Clicks(
-        found, np.full(len(found), -1, np.int16), item[found],
-        np.full(len(found), Origin.ORGANIC, np.int8), np.full(len(found), np.nan),
-    )  # fmt: skip
-    consume(world, visits, people, clicks)
+    item = behaviour.organic(unsteered, world.users.interests[visits.user], world.demand)
+    return logrows.found(rows, item)
 
 
-def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> None:
-    """Write clicks into the log, the counts and the users' own rows."""
+def consume(world: World, visits: Visits, clicks: Clicks, searched: Clicks) -> None:
+    """Write clicks in the feed, and those without it, into the log, the counts and the users' own rows."""
+    clicks = clicks.and_(searched)
     if not len(clicks.row):
         return
     made = visits.take(clicks.row)
-    truth = replace(people, interests=people.interests[clicks.row], had=None)
-    utility = world.scenario.choice.utility(made, clicks.item, truth)
+    utility = world.scenario.choice.utility(made, clicks.item, replace(world.people(made), had=None))
     world.log.append(logrows.of_clicks(made, clicks, world.epoch, world.model.depth, world.streams))
-    number = nth(clicks.row)
-    for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
-        new = world.consumed.add(made.user[turn], clicks.item[turn])
-        world.counters.click(made.user[turn], clicks.item[turn], clicks.origin[turn], utility[turn], new)
-        if world.scenario.consumed == "leave":
-            world.shortlists.drop(made.user[turn], clicks.item[turn])
-        if world.scenario.open_loop:
-            imagine(world, made.take(turn), int(number[turn[0]]), np.full(len(turn), world.epoch, np.int32))
+    new = world.consumed.add(made.user, clicks.item)
+    world.counters.click(made.user, clicks.item, clicks.origin, utility, new)
+    if world.scenario.consumed == "leave" or world.scenario.open_loop:
+        number = nth(clicks.row)
+        for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
+            if world.scenario.consumed == "leave":
+                world.shortlists.drop(made.user[turn], clicks.item[turn])
+            if world.scenario.open_loop:
+                imagine(world, made.take(turn), int(number[turn[0]]), np.full(len(turn), world.epoch, np.int32))
 
 
 def imagine(world: World, visits: Visits, number: int, epoch: np.ndarray) -> None:

@@ -122,11 +122,11 @@ class DepthWeights(Rule):
 
 
 class InversePropensity(Rule):
-    """Weigh each row by the inverse of its propensity, at most *clip*; 1 is off (truncated as in Ionides 2008).
+    """Weigh each row by the inverse of its propensity, at most *clip*; 1 is off.
 
     The propensity is that of the item at its position, given those above it: what is corrected is which item stood
     there, not how much attention the position gets. Rows that the feed did not place (propensity NaN) keep their
-    weight.
+    weight. Source: Schnabel et al., "Recommendations as treatments" (ICML 2016); truncated as in Ionides 2008.
     """
 
     clip: float = Field(10.0, ge=1, le=1e300, description="greatest factor that a row can get; 1: no weighing")

@@ -79,7 +79,7 @@ class Visits:
             self._words[place] = self.randomness.words(label, self.address, self.ordinal, which // 4)
         return (self._words[place][:, which % 4].astype(np.float64) + 0.5) * 2.0**-32
 
-    def take(self, rows: Ints | Bools) -> Self:
+    def take(self, rows: Ints | Bools | slice) -> Self:
         """Return some of the visits."""
         return replace(
             self, user=self.user[rows], address=self.address[rows], ordinal=self.ordinal[rows], time=self.time[rows]
@@ -194,6 +194,20 @@ class Clicks:
     item: Items32
     origin: npt.NDArray[np.int8]
     propensity: Floats
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no clicks at all."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none.astype(np.int16), none.astype(np.int32), none.astype(np.int8), none.astype(np.float64))
+
+    def and_(self, more: Clicks) -> Clicks:
+        """Return these clicks and the others, by visit; no visit is in both."""
+        if not len(more.row) or not len(self.row):
+            return self if len(self.row) else more
+        joined = {name: np.concatenate([column, getattr(more, name)]) for name, column in vars(self).items()}
+        order = np.argsort(joined["row"], kind="stable")
+        return type(self)(**{name: column[order] for name, column in joined.items()})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python scenarios/first_answer.py [--seeds 10] [--write README.md]
 
-With --write the table replaces what stands between the two marks in that file.
+With --write the table replaces what stands between the two marks in each file named.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import marks
 import numpy as np
 from scipy.stats import t
 
 import recsim as rs
 
 HERE = Path(__file__).parent
-MARKS = "<!-- first answer: begin -->\n", "<!-- first answer: end -->"
 COLUMNS = {
     "coverage_model": ("coverage by the model", "{:.3f}"),
     "gini": ("Gini of impressions", "{:.3f}"),
@@ -57,16 +57,10 @@ def table(seeds: int) -> str:
 
 
 def main() -> None:
-    """Print the table, or write it."""
+    """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--write", type=Path)
-    given = parser.parse_args()
-    made = table(given.seeds)
-    if given.write:
-        text = given.write.read_text(encoding="utf-8")
-        begin, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
-        given.write.write_text(text[:begin] + made + text[end:], encoding="utf-8", newline="\n")
+    marks.fill(parser, "first answer", lambda given: table(given.seeds))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Every strategy beside the feed without one: on the people and films of MovieLens, or on another world.
 
-    python scenarios/league.py [--base quickstart] [--seeds 20] [--out DIR] [--resume] [--write README.md]
+    python scenarios/league.py [--base quickstart] [--seeds 20] [--out DIR] [--resume]
+                               [--write README.md docs/strategies.md]
 
 All arms part from one world on the day of the second training. It prints the table that `recsim compare` prints; with --write,
-a table in Markdown replaces what stands between the two marks in that file. The runs are kept in the folder.
+a table in Markdown replaces what stands between the two marks in each of those files. The runs are kept in the folder.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import marks
+
 import recsim as rs
 from recsim.arms import parting_day
 
 HERE = Path(__file__).parent
-MARKS = "<!-- league: begin -->\n", "<!-- league: end -->"
 COLUMNS = {
     "coverage_model": ("coverage by the model", "{:.3f}"),
     "coverage": ("coverage", "{:.3f}"),
@@ -41,13 +43,13 @@ def names() -> set[str]:
 
 def markdown(done: rs.Comparison, base: str) -> str:
     """Return the league as a table in Markdown, the widest coverage by the model first."""
-    found = done.differences.set_index(["arm", "metric"])
-    order = sorted(done.arms, key=lambda arm: -found.loc[(arm, "coverage_model"), "mean"])
+    found = {(row["arm"], row["metric"]): row for row in done.differences.to_dict("records")}
+    order = sorted(done.arms, key=lambda arm: -found[arm, "coverage_model"]["mean"])
     lines = ["| arm | " + " | ".join(title for title, _ in COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for arm in order:
         cells = []
         for metric, (_, form) in COLUMNS.items():
-            row = found.loc[(arm, metric)]
+            row = found[arm, metric]
             half = row["mean_high"] - row["mean"]
             star = "\\*" if row["p"] < 0.05 else ""
             cells.append("-" if row["mean"] != row["mean"] else f"{form.format(row['mean'])} ± {form.format(half)}{star}")
@@ -61,6 +63,13 @@ def markdown(done: rs.Comparison, base: str) -> str:
     return "\n".join([*lines, "", foot, ""])
 
 
+def played(chosen: argparse.Namespace) -> str:
+    """Run the league, print it, and return it in Markdown."""
+    done = rs.compare(arms(chosen.base), chosen.seeds, chosen.out, resume=chosen.resume)
+    print(done.table(140), done.answer(), sep="\n")
+    return markdown(done, chosen.base)
+
+
 def main() -> None:
     """Print the league, and write it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -68,15 +77,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--out", type=Path, help="a folder to keep the runs in")
     parser.add_argument("--resume", action="store_true", help="go on with the comparison in that folder")
-    parser.add_argument("--write", type=Path, help="a file that has the two marks")
-    chosen = parser.parse_args()
-    done = rs.compare(arms(chosen.base), chosen.seeds, chosen.out, resume=chosen.resume)
-    print(done.table(140), done.answer(), sep="\n")
-    if chosen.write:
-        before, _, rest = chosen.write.read_text(encoding="utf-8").partition(MARKS[0])
-        _, _, after = rest.partition(MARKS[1])
-        text = before + MARKS[0] + markdown(done, chosen.base) + MARKS[1] + after
-        chosen.write.write_text(text, encoding="utf-8", newline="\n")
+    marks.fill(parser, "league", played)
 
 
 if __name__ == "__main__":  # the worker processes import this file

@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import recsim as rs
 from recsim.simulation import World
+from recsim.world import Visits
 
 
 def digests(scenario: rs.Scenario, seed: int = 7, **how: int) -> tuple[str, str]:
@@ -40,10 +43,53 @@ def test_threads_change_nothing(small: rs.Scenario, threads: int) -> None:
 
 def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """Serving the users who are due in any order leaves the same log byte for byte."""
-    straight, due = digests(small), World.due
+    straight, arrivals = digests(small), World.arrivals
     shuffle = np.random.default_rng(5).permutation
-    monkeypatch.setattr(World, "due", lambda self, until: shuffle(due(self, until)))
+
+    def shuffled(world: World, until: int) -> Iterator[Visits]:
+        return (visits.take(shuffle(len(visits))) for visits in arrivals(world, until))
+
+    monkeypatch.setattr(World, "arrivals", shuffled)
     assert digests(small, tile=37) == straight
+
+
+TOGETHER: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "several clicks a visit": {"choice": rs.Luce(clicks=3)},
+    "signals": {"signals": (rs.Panel(rate=0.1), rs.EditorPicks(count=20), rs.OrganicLift(count=15), rs.Survey(rate=0.1))},
+    "open loop": {"open_loop": True},
+    "epsilon": {"policy": rs.EpsilonGreedy(epsilon=0.2)},
+}
+
+
+@pytest.mark.parametrize("what", TOGETHER)
+def test_serving_the_visits_of_one_user_together_changes_nothing(
+    small: rs.Scenario, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Where no visit reads what the one before wrote, all of a window are served together: log and history stay the same."""
+    forgetful = small.but(consumption="again", consumed="stay", signals=()).but(**TOGETHER[what])
+
+    def traces(tile: int) -> tuple[str, str, str]:
+        world = World(forgetful, 7, tile=tile).advance(forgetful.days)
+        world.close_epoch()
+        return world.log.digest.hex(), world.impressions.digest.hex(), repr(world.history)
+
+    assert World(forgetful, 7).forgetful
+    together = traces(4096)
+    assert traces(37) == together
+    monkeypatch.setattr(World, "forgetful", False)
+    assert traces(4096) == together
+
+
+def test_visits_are_served_one_by_one_where_one_reads_what_another_wrote(small: rs.Scenario) -> None:
+    """Items that are had once or leave the feed, and inboxes that a visit empties, keep the visits of one user apart."""
+    again = small.but(consumption="again", consumed="stay", signals=())
+    remembering = (
+        again.but(consumption="once"),
+        again.but(consumed="leave"),
+        again.but(signals=(rs.FriendShares(rate=0.5, edges=((0, 1),)),)),
+    )
+    assert not any(World(scenario, 7).forgetful for scenario in remembering)
 
 
 def test_silent_readings_change_nothing(small: rs.Scenario) -> None:
@@ -121,6 +167,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
 KILLED = """
 import sys, pathlib, recsim as rs
 from recsim.simulation import World
+from recsim.world import Visits
 out, mark = sys.argv[2], pathlib.Path(sys.argv[4])
 train = World.train
 
