@@ -247,14 +247,14 @@ class _Reranking(Policy):
 class Softmax(_Reranking):
     """Draw from the best *candidates* one by one, without replacement, in proportion to exp(relevance / temperature).
 
-    That is the Plackett-Luce order: Plackett, "The analysis of permutations" (1975); its first draw is the soft-max of
-    Sutton and Barto, Reinforcement Learning (2018), section 2.8, with a temperature. Relevance is the score in standard deviations of the candidates'
-    scores (see `relevance`), so that a temperature means the same whatever the recommender scores in: at 1 a
-    candidate that is one deviation better is e times as likely to come next. Drawn by a race of all candidates in
-    Gumbel's form, one number for each visit and item, so that two worlds in which a rank differs agree in all other
-    draws. Propensity, exact: the item's weight over that of all candidates left. Support: the candidates only; other
-    items have none. Temperature 0 is `Greedy`; one below 1e-9 counts as 1e-9. A ranking that is a draw is served as
-    drawn.
+    That is the Plackett-Luce order: Plackett, "The analysis of permutations" (1975); its first draw is the soft-max
+    of Sutton and Barto, Reinforcement Learning (2018), section 2.8, with a temperature. Relevance is the score in
+    standard deviations of the candidates' scores (see `relevance`), so that a temperature means the same whatever
+    the recommender scores in: at 1 a candidate that is one deviation better is e times as likely to come next.
+    Drawn by a race of all candidates in Gumbel's form, one number for each visit and item, so that two worlds in
+    which a rank differs agree in all other draws. Propensity, exact: the item's weight over that of all candidates
+    left. Support: the candidates only; other items have none. Temperature 0 is `Greedy`; one below 1e-9 counts as
+    1e-9. A ranking that is a draw is served as drawn.
     """
 
     strength: ClassVar[str] = "temperature"
@@ -377,8 +377,9 @@ class PopularityDiscount(_Reranking):
     `relevance`): with an exponent of 1 an item e times as popular must be one standard deviation better. It is the
     logarithm of exp(relevance) / (1 + count)^exponent: the inverse power of popularity by which Steck, "Item
     popularity and recommendation accuracy" (RecSys 2011), weighs evaluation and training, put to re-ranking;
-    Abdollahpouri, Burke and Mobasher (FLAIRS 2019) re-rank a finished list too, by another rule. Deterministic given the ranking: propensity 1, no support.
-    Exponent 0 is `Greedy`. A ranking that is a draw is served as drawn.
+    Abdollahpouri, Burke and Mobasher (FLAIRS 2019) re-rank a finished list too, by another rule. Deterministic
+    given the ranking: propensity 1, no support. Exponent 0 is `Greedy`. A ranking that is a draw is served as
+    drawn.
     """
 
     strength: ClassVar[str] = "exponent"

@@ -1,12 +1,24 @@
-"""Small worlds that tests share."""
+"""What tests share: small worlds, one of every strategy, the command line, and arms to compare."""
 
 from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import recsim as rs
+from recsim import cli
+from recsim.comparison import compare
+
+ROOT = Path(__file__).parent.parent
 
 
+# -------------------------------------------------------------------------------------------------------- a small world
 @pytest.fixture(scope="session")
 def small() -> rs.Scenario:
     """120 people, 80 items, four epochs with latency: every part of the engine is at work, in a fraction of a second."""
@@ -26,6 +38,7 @@ def small() -> rs.Scenario:
     )
 
 
+# ------------------------------------------------------------------------------------------------ one of every strategy
 EVERY_RECOMMENDER = {
     "random": rs.Random(),
     "shares": rs.Shares(shares=[1.0, 2.0, 3.0] * 25),
@@ -63,3 +76,94 @@ def recommender(request: pytest.FixtureRequest) -> rs.Recommender:
 def policy(request: pytest.FixtureRequest) -> rs.Policy:
     """One of every policy."""
     return EVERY_POLICY[request.param]
+
+
+# ----------------------------------------------------------------------------------------------------- the command line
+SMALL_FILE = """
+name = "small"
+days = 28
+[population]
+kind = "SyntheticUsers"
+users = 40
+[catalog]
+kind = "SyntheticItems"
+items = 30
+[recommender]
+kind = "Popularity"
+"""
+
+
+@pytest.fixture
+def small_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Stand in a folder of its own that holds a small scenario, and return the scenario's name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Path("small.toml").write_text(SMALL_FILE)
+    return "small.toml"
+
+
+def call(*arguments: str) -> tuple[int, str, str]:
+    """Run a command within this process; return its exit code, and what it wrote to both streams."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert isinstance(end.value.code, int)
+    return end.value.code, out.getvalue(), err.getvalue()
+
+
+def spawn(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "recsim", *arguments], capture_output=True, text=True, timeout=120, env=environment(), **more
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which the recsim of this checkout is found and nothing asks for colours."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
+    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | more
+
+
+def stopped(scenario: rs.Scenario, out: Path) -> None:
+    """Leave the folder of a run of seed 1 that was interrupted after about half of it."""
+
+    def stop(share: float, text: str) -> None:
+        if share > 0.6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rs.run(scenario, seed=1, out=out, progress=stop)
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Return everything below a folder, byte for byte; a folder itself is None."""
+    found = sorted(folder.rglob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+
+
+# ------------------------------------------------------------------------------------------------------ arms to compare
+PLAIN = rs.Scenario(
+    name="plain",
+    days=13.3,
+    slate=5,
+    population=rs.SyntheticUsers(users=60, topics=4, curiosity=0.1),
+    catalog=rs.SyntheticItems(items=50, topics=4),
+    visits=rs.Poisson(rate=1.5, spread=0.5),
+    choice=rs.Luce(outside=4.0),
+    recommender=rs.Popularity(prior=1.0),
+    retrain=rs.Retrain(every=3.0, latency=0.4),
+)
+EXPLORING = PLAIN.but(name="exploring", policy=rs.EpsilonGreedy(epsilon=0.3))
+ASKING = PLAIN.but(name="asking", signals=(rs.Survey(count=20),))
+ARMS = {"plain": PLAIN, "30 % exploration": EXPLORING, "asking": ASKING}
+
+
+def quietly(arms: object = ARMS, seeds: object = 3, out: Path | None = None, **more: object) -> rs.Comparison:
+    """Compare in this process, without a word."""
+    return compare(arms, seeds, out, **({"workers": 1, "progress": False} | more))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def compared() -> rs.Comparison:
+    """Return the comparison of three arms over three seeds."""
+    return quietly()

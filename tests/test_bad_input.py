@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import SMALL, call, small, spawn, stopped
+from conftest import SMALL_FILE, call, contents, spawn, stopped
 
 import recsim as rs
 from recsim import cli
-
-__all__ = ["small"]
 
 SCENARIO = """
 [recommender]
@@ -29,12 +27,6 @@ kind = "SyntheticUsers"
 topics = 12
 """
 LOG = "user,item,time,rating\na,x,1,5\nb,y,2,4\na,y,3,3\nb,x,4,5\n"
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    """Return everything below a folder, byte for byte; a folder itself is None."""
-    found = sorted(folder.rglob("*"))
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
 
 
 def refused(*arguments: str, says: tuple[str, ...]) -> None:
@@ -79,7 +71,7 @@ def refused(*arguments: str, says: tuple[str, ...]) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["run", "describe"])
-def test_a_wrong_scenario(small: str, command: str, text: str, says: tuple[str, ...]) -> None:
+def test_a_wrong_scenario(small_file: str, command: str, text: str, says: tuple[str, ...]) -> None:
     """A fault in a scenario file is told with the file, the setting and the value, before a folder is made."""
     Path("bad.toml").write_bytes(text.encode("latin-1"))
     refused(command, "bad.toml", says=says)
@@ -94,7 +86,7 @@ def test_a_wrong_scenario(small: str, command: str, text: str, says: tuple[str, 
         (".", (".:", "is not a file", "quickstart")),
     ],
 )
-def test_a_missing_scenario(small: str, name: str, says: tuple[str, ...]) -> None:
+def test_a_missing_scenario(small_file: str, name: str, says: tuple[str, ...]) -> None:
     """A misspelt name gets the nearest file, or the nearest scenario that comes with recsim."""
     refused("run", name, says=says)
 
@@ -111,9 +103,9 @@ def test_a_missing_scenario(small: str, name: str, says: tuple[str, ...]) -> Non
         ("policy.kind=EpsilonGredy", ("--set: policy:", "'EpsilonGredy'", "did you mean 'EpsilonGreedy'?")),
     ],
 )
-def test_a_wrong_change(small: str, change: str, says: tuple[str, ...]) -> None:
+def test_a_wrong_change(small_file: str, change: str, says: tuple[str, ...]) -> None:
     """A fault in --set is told with its path."""
-    refused("run", small, "--set", change, says=says)
+    refused("run", small_file, "--set", change, says=says)
 
 
 # ---------------------------------------------------------------------------------------------------------------- logs
@@ -138,7 +130,7 @@ def test_a_wrong_change(small: str, change: str, says: tuple[str, ...]) -> None:
         (LOG, "--topics 5000", ("topics: 5000", "at most 4096")),
     ],
 )  # fmt: skip
-def test_a_wrong_log(small: str, log: str | None, options: str, says: tuple[str, ...]) -> None:
+def test_a_wrong_log(small_file: str, log: str | None, options: str, says: tuple[str, ...]) -> None:
     """A fault in a log is told with its line, as an editor counts it, its column and its value."""
     if log is not None:
         Path("log.csv").write_text(log)
@@ -146,35 +138,35 @@ def test_a_wrong_log(small: str, log: str | None, options: str, says: tuple[str,
     refused("calibrate", "log.csv", *columns, *options.split(), "--out", "world", says=says)
 
 
-def test_a_log_that_is_not_known(small: str) -> None:
+def test_a_log_that_is_not_known(small_file: str) -> None:
     """A misspelt data set gets the nearest, and a missing world says how to make one."""
     refused("data", "movielens-100", says=("'movielens-100'", "did you mean 'movielens-100k'?"))
     world = 'population={kind="CalibratedUsers",world="there"}'
-    refused("run", small, "--set", world, says=("'there'", "no such folder and no such data set"))
+    refused("run", small_file, "--set", world, says=("'there'", "no such folder and no such data set"))
 
 
 # ------------------------------------------------------------------------------------------------------------- folders
 @pytest.mark.parametrize("command", ["run", "calibrate"])
-def test_a_folder_that_exists_stays_as_it_is(small: str, command: str) -> None:
+def test_a_folder_that_exists_stays_as_it_is(small_file: str, command: str) -> None:
     """What is in a folder is never touched by something new."""
     Path("there").mkdir()
     Path("there/precious.txt").write_text("mine")
     Path("log.csv").write_text(LOG)
-    arguments = {"run": [small], "calibrate": ["log.csv", "--user", "user", "--item", "item"]}[command]
+    arguments = {"run": [small_file], "calibrate": ["log.csv", "--user", "user", "--item", "item"]}[command]
     refused(command, *arguments, "--out", "there", says=("there:", "exists already", "another folder"))
 
 
 @pytest.mark.parametrize("out", ["small.toml/run", "small.toml/a/b", "a" * 300])
-def test_a_folder_that_cannot_be_made(small: str, out: str) -> None:
+def test_a_folder_that_cannot_be_made(small_file: str, out: str) -> None:
     """A path through a file, or a name that is too long, is told with the reason."""
-    refused("run", small, "--out", out, says=(out, "cannot be written:", "choose another folder"))
+    refused("run", small_file, "--out", out, says=(out, "cannot be written:", "choose another folder"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_folder_that_may_not_be_written(small: str) -> None:
+def test_a_folder_that_may_not_be_written(small_file: str) -> None:
     """A missing permission is told."""
     Path("locked").mkdir(mode=0o500)
-    refused("run", small, "--out", "locked/run", says=("locked/run", "permission denied"))
+    refused("run", small_file, "--out", "locked/run", says=("locked/run", "permission denied"))
 
 
 # -------------------------------------------------------------------------------------------------------------- resume
@@ -237,9 +229,9 @@ def replacing(name: str, old: str, new: str) -> Damage:
         (without("history.parquet"), ("there/history.parquet", "damaged", "start the run anew")),
     ],
 )
-def test_a_damaged_run_is_not_gone_on_with(small: str, damage: Damage, says: tuple[str, ...]) -> None:
+def test_a_damaged_run_is_not_gone_on_with(small_file: str, damage: Damage, says: tuple[str, ...]) -> None:
     """Resuming says which file is damaged; it never goes on with other rows than the run had."""
-    stopped(rs.Scenario.load(small), Path("there"))
+    stopped(rs.Scenario.load(small_file), Path("there"))
     damage(Path("there"))
     code, out, err = call("run", "--resume", "--out", "there", "--json")
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -258,18 +250,18 @@ def test_a_damaged_run_is_not_gone_on_with(small: str, damage: Damage, says: tup
         ([], ("--resume:", "name it with --out")),
     ],
 )
-def test_resuming_something_else(small: str, arguments: list[str], says: tuple[str, ...]) -> None:
+def test_resuming_something_else(small_file: str, arguments: list[str], says: tuple[str, ...]) -> None:
     """A folder is gone on with only by the run that is in it."""
-    stopped(rs.Scenario.load(small), Path("there"))
+    stopped(rs.Scenario.load(small_file), Path("there"))
     refused("run", "--resume", *arguments, says=says)
 
 
 # ----------------------------------------------------------------------------------------------------------- full disk
-def test_a_disk_that_fills_up_at_any_file(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_at_any_file(small_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever file is the one too many: one line, only whole files, and --resume ends as if nothing had been."""
     monkeypatch.setattr(cli, "_figure", lambda run: run.folder)
-    command = ["run", small, "--set", "days=15", "--out", "there", "--json"]
-    digest = rs.run(rs.Scenario.load(small).but(days=15.0), seed=1, progress=False).digest
+    command = ["run", small_file, "--set", "days=15", "--out", "there", "--json"]
+    digest = rs.run(rs.Scenario.load(small_file).but(days=15.0), seed=1, progress=False).digest
     for at in count(1):
         code, out, err = filling_up(command, monkeypatch, at)
         if code == 0:
@@ -311,7 +303,7 @@ def whole_files(folder: Path) -> None:
             json.loads(path.read_text())
 
 
-def test_a_disk_that_is_really_full(small: str, tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full(small_file: str, tmp_path: Path) -> None:
     """On a disk of 256 KB the run ends in one line; with more room it is gone on with to the same digest."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -321,7 +313,7 @@ def test_a_disk_that_is_really_full(small: str, tmp_path: Path) -> None:
             pytest.skip("no right to mount")
     except FileNotFoundError:
         pytest.skip("no mount")
-    command = ["run", small, "--set", "days=280", "--json"]
+    command = ["run", small_file, "--set", "days=280", "--json"]
     try:
         code, _, err = call(*command, "--out", str(disk / "run"))
         assert (code, err.count("\n")) == (2, 1)
@@ -345,9 +337,9 @@ def test_a_disk_that_is_really_full(small: str, tmp_path: Path) -> None:
         ["calibrate", "bad.toml", "--user", "u", "--item", "i", "--out", "w"],
     ],
 )
-def test_a_process_says_the_same(small: str, arguments: list[str]) -> None:
+def test_a_process_says_the_same(small_file: str, arguments: list[str]) -> None:
     """A process of its own ends with 2 and one line, whatever libraries print."""
-    Path("bad.toml").write_text(SMALL + "factor = 3\n")
+    Path("bad.toml").write_text(SMALL_FILE + "factor = 3\n")
     before = contents(Path())
     done = spawn(*arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -17,80 +16,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, call, environment, spawn, stopped
 
 import recsim as rs
 from recsim import cli, expectation, verdict
 from recsim.metrics import METRICS
 
-SMALL = """
-name = "small"
-days = 28
-[population]
-kind = "SyntheticUsers"
-users = 40
-[catalog]
-kind = "SyntheticItems"
-items = 30
-[recommender]
-kind = "Popularity"
-"""
-ROOT = Path(__file__).parent.parent
 SCENARIOS = sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))
 
 
-def call(*arguments: str) -> tuple[int, str, str]:
-    """Run a command within this process; return its exit code, and what it wrote to both streams."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-        cli.main(arguments)
-    assert isinstance(end.value.code, int)
-    return end.value.code, out.getvalue(), err.getvalue()
-
-
-def spawn(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "recsim", *arguments], capture_output=True, text=True, timeout=120, env=environment(), **more
-    )  # type: ignore[call-overload,no-any-return]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return an environment in which the recsim of this checkout is found and nothing asks for colours."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
-    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | more
-
-
-@pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Stand in a folder of its own that holds a small scenario, and return the scenario's name."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    Path("small.toml").write_text(SMALL)
-    return "small.toml"
-
-
 # ----------------------------------------------------------------------------------------------------------------- run
-def test_json_is_one_object_with_what_scripts_need(small: str) -> None:
+def test_json_is_one_object_with_what_scripts_need(small_file: str) -> None:
     """Standard output holds one JSON object, the digest of which is that of the same run in Python."""
-    code, out, err = call("run", small, "--seed", "3", "--out", "there", "--json")
+    code, out, err = call("run", small_file, "--seed", "3", "--out", "there", "--json")
     told = json.loads(out)
     assert (code, err) == (0, "")
     assert set(told) == {"out", "digest", "seed", "epochs", "seconds", "metrics"}
     assert (told["out"], told["seed"], told["epochs"]) == ("there", 3, 4)
     assert set(told["metrics"]) == set(METRICS)
-    assert told["digest"] == rs.run(rs.Scenario.load(small), seed=3, progress=False).digest
+    assert told["digest"] == rs.run(rs.Scenario.load(small_file), seed=3, progress=False).digest
 
 
-def test_what_is_not_measured_is_null(small: str) -> None:
+def test_what_is_not_measured_is_null(small_file: str) -> None:
     """JSON has no NaN: a run without a trained model has null for depth."""
-    code, out, _ = call("run", small, "--set", "days=5", "--json")
+    code, out, _ = call("run", small_file, "--set", "days=5", "--json")
     assert code == 0
     assert json.loads(out, parse_constant=pytest.fail)["metrics"]["depth"] is None
 
 
-def test_people_get_table_answer_figure_and_folder(small: str) -> None:
+def test_people_get_table_answer_figure_and_folder(small_file: str) -> None:
     """Without --json there are ten metrics with units and floors, one answer, a figure and the path of the run."""
-    code, out, _ = call("run", small)
+    code, out, _ = call("run", small_file)
     assert code == 0
     for metric, unit in cli.SHOWN.items():
         assert re.search(rf"^{metric} .*{re.escape(unit)}$", out, re.MULTILINE)
@@ -100,23 +56,23 @@ def test_people_get_table_answer_figure_and_folder(small: str) -> None:
     assert "\x1b" not in out
 
 
-def test_default_folders_are_numbered(small: str) -> None:
+def test_default_folders_are_numbered(small_file: str) -> None:
     """A second run of the same name and seed goes to -2, a third to -3, and the first stays as it was."""
-    first = [json.loads(call("run", small, "--json")[1])["out"] for _ in range(3)]
+    first = [json.loads(call("run", small_file, "--json")[1])["out"] for _ in range(3)]
     assert first == [str(Path("runs") / name) for name in ("small-seed1", "small-seed1-2", "small-seed1-3")]
 
 
-def test_settings_are_changed_by_path(small: str) -> None:
+def test_settings_are_changed_by_path(small_file: str) -> None:
     """--set may be given again and again, reads values as TOML does, and takes the last of two."""
-    call("run", small, "--set", "slate=4", "--set", "slate=5", "--set", "policy.kind=EpsilonGreedy", "--out", "there")
+    call("run", small_file, "--set", "slate=4", "--set", "slate=5", "--set", "policy.kind=EpsilonGreedy", "--out", "there")
     scenario = rs.Scenario.load("there/scenario.toml")
     assert (scenario.slate, scenario.policy) == (5, rs.EpsilonGreedy())
 
 
 @pytest.mark.parametrize("command", [[], ["small.toml"], ["--set", "slate=5"], ["small.toml", "--set", "slate=5", "--seed", "1"]])
-def test_an_interrupted_run_goes_on(small: str, command: list[str]) -> None:
+def test_an_interrupted_run_goes_on(small_file: str, command: list[str]) -> None:
     """--resume ends with the digest of a run that nobody stopped, with or without naming what ran."""
-    scenario = rs.Scenario.load(small)
+    scenario = rs.Scenario.load(small_file)
     scenario = scenario.but(slate=5) if "slate=5" in command else scenario
     stopped(scenario, Path("there"))
     code, out, _ = call("run", *command, "--resume", "--out", "there", "--json")
@@ -124,22 +80,11 @@ def test_an_interrupted_run_goes_on(small: str, command: list[str]) -> None:
     assert json.loads(out)["digest"] == rs.run(scenario, seed=1, progress=False).digest
 
 
-def stopped(scenario: rs.Scenario, out: Path) -> None:
-    """Leave the folder of a run of seed 1 that was interrupted after about half of it."""
-
-    def stop(share: float, text: str) -> None:
-        if share > 0.6:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rs.run(scenario, seed=1, out=out, progress=stop)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_a_run_with_130_and_how_to_go_on(small: str, number: int) -> None:
+def test_signals_end_a_run_with_130_and_how_to_go_on(small_file: str, number: int) -> None:
     """Ctrl-C and SIGTERM leave a folder that can be resumed, and one line that says how."""
-    command = [sys.executable, "-m", "recsim", "run", small, "--set", "days=10000", "--out", "the run"]
+    command = [sys.executable, "-m", "recsim", "run", small_file, "--set", "days=10000", "--out", "the run"]
 
     def heed() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background inherits that it ignores Ctrl-C
@@ -156,10 +101,10 @@ def test_signals_end_a_run_with_130_and_how_to_go_on(small: str, number: int) ->
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
-def test_any_width_will_do(small: str, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+def test_any_width_will_do(small_file: str, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     """Nothing is wider than the terminal, and no figure is cut off."""
     monkeypatch.setenv("COLUMNS", columns)
-    for command in (["run", small, "--out", "there"], ["describe", small]):
+    for command in (["run", small_file, "--out", "there"], ["describe", small_file]):
         _, out, _ = call(*command)
         assert max(len(line) for line in out.splitlines()) <= int(columns)
         assert "…" not in out
@@ -192,17 +137,17 @@ def test_the_answer_follows_from_the_figures(metrics: dict[str, list[float]], an
     assert len(re.findall(r"\.(\s|$)", said)) == 1
 
 
-def test_a_feed_that_learns_nothing_is_not_said_to_narrow(small: str) -> None:
+def test_a_feed_that_learns_nothing_is_not_said_to_narrow(small_file: str) -> None:
     """A random feed of the same world is told as one without a loop, whatever its figures do."""
-    _, out, _ = call("run", small, "--set", "recommender.kind=Random")
+    _, out, _ = call("run", small_file, "--set", "recommender.kind=Random")
     assert "There is no loop here:" in " ".join(out.split())
 
 
 # ------------------------------------------------------------------------------------------------------------ describe
-def test_describe_counts_what_a_run_will_do(small: str) -> None:
+def test_describe_counts_what_a_run_will_do(small_file: str) -> None:
     """Epochs and sizes are exact, visits within four standard deviations, clicks and disk below their bounds."""
-    told = json.loads(call("describe", small, "--json")[1])
-    call("run", small, "--out", "there")
+    told = json.loads(call("describe", small_file, "--json")[1])
+    call("run", small_file, "--out", "there")
     run = rs.Run.load("there")
     assert (told["timeline"]["epochs"], told["sizes"]["users"], told["sizes"]["items"]) == (run.epochs, 40, 30)
     shown = run.history.query("window == 'epoch' and metric == 'impressions'")["value"].sum()
@@ -214,10 +159,10 @@ def test_describe_counts_what_a_run_will_do(small: str) -> None:
 
 @pytest.mark.parametrize("days", [1, 7, 8, 14, 15, 28, 30])
 @pytest.mark.parametrize("latency", [0, 1])
-def test_the_timeline_is_that_of_the_run(small: str, days: int, latency: int) -> None:
+def test_the_timeline_is_that_of_the_run(small_file: str, days: int, latency: int) -> None:
     """Cuts and deployments at the very last second are not made, so they are not counted."""
     settings = {"days": str(days), "retrain.latency": str(latency)}
-    scenario = rs.Scenario.load(small).with_settings(settings)
+    scenario = rs.Scenario.load(small_file).with_settings(settings)
     world = rs.World.draw(scenario).advance(days)
     told = expectation._timeline(scenario)
     assert (told["epochs"], told["cuts"]) == (world.epoch + 1, world.cuts)
@@ -244,38 +189,38 @@ def test_the_timeline_is_that_of_the_run(small: str, days: int, latency: int) ->
         (["recommender.kind=ALS", "recommender.factors=31"], "recommender.factors"),
     ],
 )
-def test_odd_settings_are_pointed_out(small: str, settings: list[str], place: str) -> None:
+def test_odd_settings_are_pointed_out(small_file: str, settings: list[str], place: str) -> None:
     """What is allowed but seldom meant is said, with its place."""
     changes = [part for setting in settings for part in ("--set", setting)]
-    code, out, _ = call("describe", small, *changes, "--json")
+    code, out, _ = call("describe", small_file, *changes, "--json")
     assert code == 0
     assert any(line.startswith(f"{place}: ") for line in json.loads(out)["odd"])
 
 
 @pytest.mark.parametrize("name", ["quickstart"])
-def test_the_first_scenario_has_nothing_odd(name: str, small: str) -> None:
+def test_the_first_scenario_has_nothing_odd(name: str, small_file: str) -> None:
     """What newcomers see first is what one would do, and is found by name from any folder."""
     assert json.loads(call("describe", name, "--json")[1])["odd"] == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_packaged_scenarios_are_found_by_name(name: str, small: str) -> None:
+def test_packaged_scenarios_are_found_by_name(name: str, small_file: str) -> None:
     """Every scenario that comes with recsim can be run by its name, and is called so."""
     assert cli._scenario(name, None).name == name
 
 
-def test_text_from_files_is_printed_as_it_is(small: str) -> None:
+def test_text_from_files_is_printed_as_it_is(small_file: str) -> None:
     """Square brackets and emoji codes in a file are not markup, and escape sequences do not reach the terminal."""
-    _, out, _ = call("describe", small, "--set", 'about="[red]x[/red] [/] :smile:"')
+    _, out, _ = call("describe", small_file, "--set", 'about="[red]x[/red] [/] :smile:"')
     assert "[red]x[/red] [/] :smile:" in out
-    _, out, _ = call("describe", small, "--set", 'about="a \\u001b[31m b"')
+    _, out, _ = call("describe", small_file, "--set", 'about="a \\u001b[31m b"')
     assert "\x1b" not in out
     _, _, err = call("run", "\x1b[31mred.toml")
     assert "\x1b" not in err
 
 
 # ---------------------------------------------------------------------------------------------------------- the others
-def test_calibrate_reports_what_is_reproduced_and_what_is_assumed(small: str) -> None:
+def test_calibrate_reports_what_is_reproduced_and_what_is_assumed(small_file: str) -> None:
     """A log becomes a world; people read the comparison with the held-out fifth, scripts get the same numbers."""
     picks = np.random.default_rng(1)
     users, items = np.repeat(np.arange(30), 12), np.concatenate([picks.permutation(25)[:12] for _ in range(30)])
@@ -289,7 +234,7 @@ def test_calibrate_reports_what_is_reproduced_and_what_is_assumed(small: str) ->
     assert (told["out"], told["users"], told["topics"]) == ("w2", 30, 3)
     assert f"{told['held_out']['gini_simulated']:.3f}" in out
     world = ["--set", 'population={kind="CalibratedUsers",world="w1"}', "--set", 'catalog={kind="CalibratedItems",world="w1"}']
-    assert call("run", small, *world, "--json")[0] == 0
+    assert call("run", small_file, *world, "--json")[0] == 0
 
 
 def test_schema_is_json_and_knows_the_kinds() -> None:
@@ -356,17 +301,17 @@ def test_who_stops_reading_is_no_error() -> None:
     assert process.returncode == 0
 
 
-def test_the_program_runs_as_a_module(small: str) -> None:
+def test_the_program_runs_as_a_module(small_file: str) -> None:
     """`python -m recsim` from another folder runs, with plain output into a pipe."""
-    done = spawn("run", small)
+    done = spawn("run", small_file)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
 
 
-def test_a_name_that_the_console_cannot_print_ends_no_run(small: str) -> None:
+def test_a_name_that_the_console_cannot_print_ends_no_run(small_file: str) -> None:
     """Output into a pipe of an old encoding shows an escape instead of the letter, and the run is whole."""
     done = subprocess.run(
-        [sys.executable, "-m", "recsim", "run", small, "--out", "λ"],
+        [sys.executable, "-m", "recsim", "run", small_file, "--out", "λ"],
         capture_output=True, timeout=120, env=environment(PYTHONIOENCODING="cp1252"),
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")

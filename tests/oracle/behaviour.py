@@ -1,0 +1,86 @@
+"""What people do: what they click of a slate, and what they consume where nobody steers them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container
+
+import numpy as np
+
+import recsim as rs
+
+from .arithmetic import log
+from .chance import TRIES, Tree, Visit
+from .slates import Placed
+from .truth import Truth
+
+Choice = rs.Luce | rs.Given | rs.AlwaysClick | rs.Cascade
+
+
+def attention(bias: str | float | tuple[float, ...], position: int) -> float:
+    """Return the attention that a position gets; the top one gets 1 unless a list says otherwise."""
+    match bias:
+        case "none":
+            return 1.0
+        case "log":
+            return 1 / float(np.log2(position + 2))
+        case tuple():
+            return bias[position] if position < len(bias) else 0.0
+    return float(np.power(float(position + 1), -bias))
+
+
+def clicked(choice: Choice, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth) -> list[int]:
+    """Return the positions that a user clicks; *closed* are items that she cannot consume again."""
+    open_positions = [position for position, placed in enumerate(slate) if placed.item not in closed]
+    preference = truth.preference[visit.user]
+
+    def weight(position: int) -> float:
+        return truth.items * preference[slate[position].item] * attention(choice.bias, position)
+
+    match choice:
+        case rs.AlwaysClick():
+            return [position for position in open_positions if position == 0]
+        case rs.Luce():
+            race = []
+            for position in open_positions:
+                if weight(position) > 0:
+                    time = visit.exponential("whim", slate[position].item) / weight(position)
+                    race.append((time, position))
+            leave = visit.exponential("Luce.outside") / choice.outside if choice.outside > 0 else math.inf
+            return [position for time, position in sorted(race) if time < leave][: choice.clicks]
+        case rs.Given():
+            return [
+                position
+                for position in open_positions
+                if visit.uniform("Given.click", position)
+                < attention(choice.bias, position) * given(choice.theta, visit.user, slate[position].item)
+            ]
+        case rs.Cascade():
+            clicks = []
+            for position in open_positions:
+                attraction = weight(position) / (weight(position) + choice.outside)
+                if visit.uniform("whim", slate[position].item) < attraction:
+                    clicks.append(position)
+                    if visit.uniform("Cascade.satisfied", position) < choice.satisfied:
+                        break
+            return clicks
+    raise NotImplementedError(type(choice).__name__)
+
+
+def given(theta: float | tuple[tuple[float, ...], ...], user: int, item: int) -> float:
+    """Return the click probability of a user and an item."""
+    if not isinstance(theta, tuple):
+        return theta
+    return theta[0 if len(theta) == 1 else user][item]
+
+
+def found(truth: Truth, visit: Visit, user: int, label: str, allowed: Callable[[int], bool]) -> int | None:
+    """Return what a user consumes where nobody steers her, drawn at the address of a visit; None for want of items."""
+    interests = truth.interests[user]
+    for attempt in range(TRIES):
+        numbers = visit.block(f"{label}.topic#{attempt}", truth.topics)
+        race = [-log(number) / interest for number, interest in zip(numbers, interests, strict=True)]
+        item = visit.draw(f"{label}.item#{attempt}", truth.demand_trees[race.index(min(race))])
+        if item is not None and allowed(item):
+            return item
+    return visit.draw(f"{label}.rest", Tree(truth.preference[user]).only(allowed))

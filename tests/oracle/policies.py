@@ -1,0 +1,192 @@
+"""Policies: which item comes next on a slate, and with what probability each item would."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+import recsim as rs
+
+from .arithmetic import best_first, in_turn, log
+from .chance import Tree, Visit
+from .eventlog import EDITOR, EXPLORE, MODEL
+from .recommenders import Model
+
+
+@dataclass
+class Feed:
+    """What a policy can see in one visit. leaving: items that may not be shown; picks: what editors chose last."""
+
+    policy: rs.Policy
+    model: Model
+    visit: Visit
+    leaving: set[int]
+    size: int
+    items: int
+    picks: set[int]
+
+    def __post_init__(self) -> None:
+        """Rank as many items as the policy looks at, and work out what its candidates are worth."""
+        self.candidates = getattr(self.policy, "candidates", 0)
+        ranking = self.model.ranking(self.visit, lambda item: item not in self.leaving)
+        self.ranking = list(islice(ranking, max(self.size, self.candidates)))
+        self.relevance: dict[int, float] = {}
+        if self.candidates:
+            scores = self.model.scores(self.visit.user) if self.model.scores else [None] * self.items
+            best = self.ranking[: self.candidates]
+            self.relevance = dict(zip(best, standardised([scores[item] for item in best]), strict=True))
+
+    def left(self, placed: list[int]) -> set[int]:
+        """Return the items that may be shown and are not placed."""
+        return set(range(self.items)) - set(placed) - self.leaving
+
+    def best(self, placed: list[int]) -> int | None:
+        """Return the best item left."""
+        return next((item for item in self.ranking if item not in placed), None)
+
+    def as_best(self, placed: list[int], item: int) -> float:
+        """Return the probability that an item is the best one left."""
+        if self.model.order is not None:
+            return float(item == self.best(placed))
+        return share(item, Tree(self.model.counts), self.left(placed))
+
+    def next(self, placed: list[int]) -> tuple[int | None, int]:
+        """Return the item that the policy puts below those placed, and its origin."""
+        position, left = len(placed), self.left(placed)
+        match self.policy:
+            case rs.EpsilonGreedy():
+                if self.visit.block("EpsilonGreedy.coin", self.size)[position] < self.policy.epsilon:
+                    equal = Tree([1.0] * self.items)
+                    return self.visit.pick(f"EpsilonGreedy.pick@{position}", equal, left.__contains__), EXPLORE
+            case rs.Proportional():
+                return self.visit.pick(f"Proportional.pick@{position}", self.powers(), left.__contains__), MODEL
+            case rs.UCB():
+                return self.highest_bound(left), MODEL
+            case rs.Slots():
+                name = self.slot(position)
+                if among := self.slot_set(name) & left:
+                    weights = Tree([float(item in self.slot_set(name)) for item in range(self.items)])
+                    item = self.visit.pick(f"Slots.{name}@{position}", weights, among.__contains__)
+                    return item, EDITOR if name == "editor" else EXPLORE
+            case rs.PopularityDiscount() | rs.Softmax() if not self.as_ranked():
+                return self.worth_most(placed), MODEL
+        return self.best(placed), MODEL
+
+    def chance(self, placed: list[int], item: int) -> float:
+        """Return the probability that `next` gives an item, whoever placed those above it."""
+        left = self.left(placed)
+        match self.policy:
+            case rs.EpsilonGreedy():
+                epsilon = self.policy.epsilon
+                return (1 - epsilon) * self.as_best(placed, item) + epsilon / len(left)
+            case rs.Proportional():
+                return share(item, self.powers(), left)
+            case rs.UCB():
+                return float(item == self.highest_bound(left))
+            case rs.Slots():
+                if among := self.slot_set(self.slot(len(placed))) & left:
+                    return 1 / len(among) if item in among else 0.0
+            case rs.PopularityDiscount() if not self.as_ranked():
+                return float(item == self.worth_most(placed))
+            case rs.Softmax() if not self.as_ranked():
+                if any(candidate not in placed for candidate in self.relevance):
+                    return self.softmax_share(placed, item)
+        return self.as_best(placed, item)
+
+    def powers(self) -> Tree:
+        """Return the weights of `Proportional`."""
+        exponent = self.policy.exponent
+        return Tree([float(np.power(count, exponent)) if count > 0 else 0.0 for count in self.model.counts])
+
+    def highest_bound(self, left: set[int]) -> int | None:
+        """Return the item left with the highest upper confidence bound: never shown first, then fewer impressions."""
+        shown, clicks = self.model.impressions, self.model.clicks
+
+        def bound(item: int) -> float:
+            if not shown[item]:
+                return math.inf
+            return clicks[item] / shown[item] + self.policy.width * math.sqrt(2 * log(sum(shown)) / shown[item])
+
+        return min(left, key=lambda item: (-bound(item), shown[item], item), default=None)
+
+    def slot(self, position: int) -> str:
+        """Return the name of the slot of a position."""
+        return self.policy.pattern[position % len(self.policy.pattern)]
+
+    def slot_set(self, name: str) -> set[int]:
+        """Return the items that a slot draws from; a match draws from none."""
+        match name:
+            case "fresh":
+                return {item for item, shown in enumerate(self.model.impressions) if shown < self.policy.fresh_below}
+            case "tail":
+                return set(range(self.items)) - head(self.model.counts)
+            case "explore":
+                return set(range(self.items))
+            case "editor":
+                return self.picks
+        return set()
+
+    def as_ranked(self) -> bool:
+        """Return whether a policy that works on candidates serves the ranking as it is."""
+        strength = self.policy.temperature if isinstance(self.policy, rs.Softmax) else self.policy.exponent
+        return self.model.order is None or strength == 0
+
+    def worth_most(self, placed: list[int]) -> int | None:
+        """Return the candidate left that is worth most, ties to the one ranked higher; without any, the best item left."""
+        left = [item for item in self.relevance if item not in placed]
+        return max(left, key=self.worth) if left else self.best(placed)
+
+    def worth(self, item: int) -> float:
+        """Return what a candidate is worth."""
+        if isinstance(self.policy, rs.Softmax):
+            return self.warm(item) - log(-log(self.visit.uniform("Softmax.race", item)))
+        return self.relevance[item] - self.policy.exponent * log(1 + self.model.counts[item])
+
+    def warm(self, item: int) -> float:
+        """Return the logarithm of the weight that a candidate has for `Softmax`."""
+        return self.relevance[item] / max(self.policy.temperature, 1e-9)
+
+    def softmax_share(self, placed: list[int], item: int) -> float:
+        """Return the weight of an item over that of all candidates left, relative to the largest of them."""
+        left = [candidate for candidate in self.relevance if candidate not in placed]
+        top = max(map(self.warm, left))
+        weight = {candidate: float(np.exp(self.warm(candidate) - top)) for candidate in left}
+        return weight.get(item, 0.0) / in_turn(weight.values())
+
+
+def standardised(scores: list[float | None]) -> list[float]:
+    """Return the relevance of ranked items: scores of mean 0 and deviation 1; without any score, the places stand."""
+    if all(score is None for score in scores):
+        scores = [-float(place) for place in range(len(scores))]
+    known = [score for score in scores if score is not None]
+    top, least = max(known, default=0.0), min(known, default=0.0)
+    if top == least:
+        return [0.0] * len(scores)
+    scaled = [(score - top) / (top - least) for score in known]
+    mean = in_turn(scaled) / len(known)
+    deviation = math.sqrt(in_turn([(score - mean) * (score - mean) for score in scaled]) / len(known))
+    relevance = [(score - mean) / deviation for score in scaled]
+    lowest = min(relevance)
+    found = iter(relevance)
+    return [lowest if score is None else next(found) for score in scores]
+
+
+def head(counts: list[float]) -> set[int]:
+    """Return the fewest items that hold 80 % of the counts, the most counted first, ties to the lower item."""
+    items, above, most = set(), 0.0, 0.8 * in_turn(counts)
+    for item in best_first(counts):
+        if not above < most:
+            break
+        items.add(item)
+        above += counts[item]
+    return items
+
+
+def share(item: int, weights: Tree, among: set[int]) -> float:
+    """Return the weight of an item over the weight of all items that it competes with; 0 for what is not among them."""
+    if item not in among or not weights.weights[item]:
+        return 0.0
+    return weights.weights[item] / weights.only(among.__contains__).root

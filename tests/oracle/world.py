@@ -1,0 +1,179 @@
+"""The world: what a run keeps, the processes that change it, and a visit from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+
+import simpy
+
+import recsim as rs
+
+from .behaviour import clicked, found
+from .chance import Numbers, Visit
+from .clock import DAY, DEPLOY_PHASE, RETRAIN_PHASE, VISIT_PHASE, visit_seconds
+from .eventlog import ANCHOR, MODEL, ORGANIC, Log, Row, digest, in_order
+from .moments import log_before, speak
+from .policies import Feed
+from .recommenders import Lesson, Taught, train
+from .signals import Signal, signals_of
+from .slates import Placed, fill_slate
+from .training import Training
+from .truth import Truth
+
+
+class World:
+    """The world as of the last change, and what each user has consumed; `run` gives the log that the engine must give."""
+
+    def __init__(self, scenario: rs.Scenario, seed: int) -> None:
+        self.scenario, self.numbers, self.truth = scenario, Numbers(seed), Truth(scenario)
+        self.every, self.latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
+        self.horizon = round(scenario.days * DAY)
+        self.log = Log()
+        self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
+        self.imagined: list[set[int]] = [set() for _ in range(self.truth.users)]
+        self.signals = signals_of(scenario)
+        nothing = [0] * self.truth.items
+        self.model = train(scenario.start, Lesson(0, self.before(), nothing, nothing, None), self.truth, self.numbers)
+        self.env = simpy.Environment()
+
+    def run(self) -> Log:
+        """Run to the end and return the log."""
+        self.env.process(self.retraining())
+        for place, signal in enumerate(sorted(self.signals, key=lambda signal: signal.kind != "OrganicLift")):
+            self.env.process(self.speaking(place, signal))
+        for user in range(self.truth.users):
+            self.env.process(self.visiting(user))
+        self.env.run()
+        self.log.clicks, self.log.impressions = in_order(self.log.clicks), in_order(self.log.impressions)
+        self.log.shadow = in_order(self.log.shadow)
+        self.log.digest = digest(self.log.clicks, self.log.epochs)
+        return self.log
+
+    def at(self, second: int, phase: int, place: int = 0) -> simpy.Event:
+        """Return an event that happens at a second; those of the same second happen by phase, then by place."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        self.env.schedule(event, 1000 * phase + place, second - self.env.now)
+        return event
+
+    # ------------------------------------------------------------------------------------------------------- processes
+    def retraining(self) -> Generator[simpy.Event, None, None]:
+        """Train a model at each cut, and deploy it when its latency is over."""
+        number = 1
+        while number * self.every < self.horizon:
+            yield self.at(number * self.every, RETRAIN_PHASE)
+            model = train(self.scenario.recommender, self.lesson(number), self.truth, self.numbers)
+            if number * self.every + self.latency >= self.horizon:
+                return
+            yield self.at(number * self.every + self.latency, DEPLOY_PHASE)
+            self.model = model
+            self.log.epochs += 1
+            number += 1
+
+    def speaking(self, place: int, signal: Signal) -> Generator[simpy.Event, None, None]:
+        """Let a signal have the moments of its timetable."""
+        number = 0
+        while signal.has_moments and signal.moment(number) < min(signal.recipe.to_day * DAY, self.horizon):
+            yield self.at(signal.moment(number), signal.phase, place)
+            speak(self, signal, number)
+            number += 1
+
+    def visiting(self, user: int) -> Generator[simpy.Event, None, None]:
+        """Let one user come, time and again."""
+        for visit in self.timetable(user, self.horizon):
+            yield self.at(visit.second, VISIT_PHASE)
+            self.serve(visit)
+
+    def timetable(self, user: int, until: int) -> Iterator[Visit]:
+        """Yield the visits of one user before a second, from her first."""
+        seconds = visit_seconds(self.scenario.visits, self.numbers, user, self.truth.activity[user])
+        for ordinal, second in enumerate(seconds):
+            if second >= until:
+                return
+            yield Visit(self.numbers, user, ordinal, second)
+
+    # -------------------------------------------------------------------------------------------------------- training
+    def lesson(self, number: int) -> Lesson:
+        """Return what the model of a number learns from: rows of its window, none from after its cut."""
+        windows = [rule.last for rule in self.scenario.training if isinstance(rule, rs.Window)]
+        first = (number - min(windows)) * self.every if windows else 0
+        log = self.log.shadow if self.scenario.open_loop else self.log.clicks
+        before_cut = in_order([row for row in log if row.time < number * self.every])
+        training = Training.of(number, before_cut, first, self.model, self.numbers, self.truth.users)
+        for rule in self.scenario.training:
+            training.follow(rule)
+        shown = [row for row in self.log.impressions if first <= row.time < number * self.every]
+        return Lesson(
+            number,
+            training.rows,
+            [sum(row.item == item for row in shown) for item in range(self.truth.items)],
+            [sum(row.item == item and row.clicked for row in shown) for item in range(self.truth.items)],
+            self.model if number > 1 else None,  # `start` may be of another kind: it is not one of those before
+        )
+
+    def before(self) -> list[Taught]:
+        """Return the rows from which the first model learns: the logs from before the loop of replays from day 0 on."""
+        signals = [one for one in self.signals if one.kind == "AnchorReplay" and one.recipe.from_day == 0]
+        pairs = [pair for signal in signals for pair in log_before(self, signal)]
+        return [Taught(-1, -1, -1, user, item, ANCHOR, ANCHOR, 0.0, math.nan, 1.0) for user, item in pairs]
+
+    # --------------------------------------------------------------------------------------------------------- a visit
+    def serve(self, visit: Visit) -> None:
+        """Serve one visit from top to bottom."""
+        if self.is_organic(visit):
+            self.search(visit)
+        else:
+            self.show(visit)
+
+    def is_organic(self, visit: Visit) -> bool:
+        """Return whether a visit does without the feed: by its coin, or since a lift with a count has chosen it."""
+        chance = self.truth.curiosity[visit.user]
+        for signal in self.signals:
+            chance += signal.lift(visit.second)
+        counted = (one for one in self.signals if one.kind == "OrganicLift" and one.recipe.count is not None)
+        return visit.uniform("visit.organic") < min(1.0, chance) or any(lift.touches(visit) for lift in counted)
+
+    def search(self, visit: Visit) -> None:
+        """Let the user find an item without the feed."""
+        consumed = self.consumed[visit.user]
+        closed = set(consumed) if self.scenario.consumption == "once" else set()
+        item = found(self.truth, visit, visit.user, "organic", lambda item: item not in closed)
+        if item is not None:
+            consumed.add(item)
+            self.log.clicks.append(self.row(visit, Placed(item, ORGANIC, math.nan), -1, True))
+            self.imagine(visit, 1)
+
+    def imagine(self, visit: Visit, clicks: int) -> None:
+        """Note for each click of a visit what the user would have consumed unsteered: that teaches in place of the click."""
+        had = self.imagined[visit.user]
+        for n in range(clicks if self.scenario.open_loop else 0):
+            closed = set(had) if self.scenario.consumption == "once" else set()
+            item = found(self.truth, visit, visit.user, f"shadow#{n}", lambda item, closed=closed: item not in closed)
+            if item is not None:
+                had.add(item)
+                self.log.shadow.append(self.row(visit, Placed(item, ORGANIC, math.nan), n, False))
+
+    def show(self, visit: Visit) -> None:
+        """Show the user a slate and log what she clicks."""
+        consumed = self.consumed[visit.user]
+        leaving = set(consumed) if self.scenario.consumed == "leave" else set()
+        closed = set(consumed) if self.scenario.consumption == "once" else set()
+        picks = {item for signal in self.signals for item in signal.picks}
+        feed = Feed(self.scenario.policy, self.model, visit, leaving, self.scenario.slate, self.truth.items, picks)
+        slate = fill_slate(feed, [signal for signal in self.signals if signal.places])
+        clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth)
+        for position, placed in enumerate(slate):
+            row = self.row(visit, placed, position, position in clicks)
+            self.log.impressions.append(row)
+            if row.clicked:
+                consumed.add(placed.item)
+                self.log.clicks.append(row)
+        self.imagine(visit, len(clicks))
+
+    def row(self, visit: Visit, placed: Placed, position: int, clicked: bool) -> Row:
+        """Return a row of the log as of now."""
+        item, origin, propensity, via = placed
+        depth = self.model.depth[item] if origin == MODEL else 0.0
+        time, epoch = int(self.env.now), self.model.number
+        return Row(time, epoch, visit.ordinal, visit.user, item, position, origin, propensity, clicked, depth, via)
