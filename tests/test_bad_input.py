@@ -259,7 +259,7 @@ def test_resuming_something_else(small_file: str, arguments: list[str], says: tu
 # ----------------------------------------------------------------------------------------------------------- full disk
 def test_a_disk_that_fills_up_at_any_file(small_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever file is the one too many: one line, only whole files, and --resume ends as if nothing had been."""
-    monkeypatch.setattr(cli, "_figure", lambda run: run.folder)
+    monkeypatch.setattr(cli, "figure_of", lambda run: run.folder)
     command = ["run", small_file, "--set", "days=15", "--out", "there", "--json"]
     digest = rs.run(rs.Scenario.load(small_file).but(days=15.0), seed=1, progress=False).digest
     for at in count(1):

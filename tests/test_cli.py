@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, call, environment, spawn, stopped
 
 import recsim as rs
-from recsim import cli, expectation, verdict
+from recsim import arguments, cli, expectation, telling, verdict
 from recsim.metrics import METRICS
 
 SCENARIOS = sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))
@@ -48,7 +48,7 @@ def test_people_get_table_answer_figure_and_folder(small_file: str) -> None:
     """Without --json there are ten metrics with units and floors, one answer, a figure and the path of the run."""
     code, out, _ = call("run", small_file)
     assert code == 0
-    for metric, unit in cli.SHOWN.items():
+    for metric, unit in telling.SHOWN.items():
         assert re.search(rf"^{metric} .*{re.escape(unit)}$", out, re.MULTILINE)
     assert out.count("Does the loop narrow the feed?") == 1
     assert Path("runs/small-seed1/narrowing.png").read_bytes().startswith(b"\x89PNG")
@@ -206,7 +206,7 @@ def test_the_first_scenario_has_nothing_odd(name: str, small_file: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_packaged_scenarios_are_found_by_name(name: str, small_file: str) -> None:
     """Every scenario that comes with recsim can be run by its name, and is called so."""
-    assert cli._scenario(name, None).name == name
+    assert arguments.scenario_of(name, None).name == name
 
 
 def test_text_from_files_is_printed_as_it_is(small_file: str) -> None:
@@ -284,7 +284,7 @@ def test_the_other_recsim_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_our_own_faults_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no mistake of the user's is raised with its traceback."""
-    monkeypatch.setattr(cli, "_scenario", lambda *_: 1 / 0)
+    monkeypatch.setattr(cli, "scenario_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["run"])
 

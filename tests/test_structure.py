@@ -15,6 +15,7 @@ from recsim.cells import APART
 HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
+    {"arguments", "telling"},
     {"plot", "verdict", "expectation"},
     {"comparison"},
     {"plans", "tuning"},
@@ -31,7 +32,7 @@ FLOORS = [
     {"world"},
     {"catalog", "population", "consumption", "eventlog", "datasets"},
     {"recipe", "files", "progress"},
-    {"errors", "randomness", "inference", "tables"},
+    {"errors", "randomness", "inference", "tables", "console"},
 ]
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics

@@ -1,0 +1,208 @@
+"""What the commands tell: tables, figures and summaries of a run, a comparison, an expectation or a calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsim.console import console, say, say_pairs, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from recsim.archive import Run
+    from recsim.comparison import Comparison
+
+SHOWN = {
+    "coverage": "share of items",
+    "coverage_model": "share of items",
+    "gini": "0 even to 1 uneven",
+    "effective_items": "items",
+    "novelty": "bits",
+    "feed_topics": "topics per user",
+    "click_rate": "clicks/impression",
+    "utility": "per item consumed",
+    "human_share": "share of rows",
+    "depth": "generations",
+}
+"""The metrics of the table that ends a run, and their units."""
+
+def figure_of(done: Run) -> Path:
+    """Draw what narrowed into the folder of a run and return the path."""
+    from recsim import plot
+    from recsim.files import faults
+
+    assert done.folder is not None
+    path = done.folder / "narrowing.png"
+    with faults(path):
+        plot.narrowing(done.history, path=path)
+    return path
+
+
+def summary(done: Run) -> dict[str, Any]:
+    """Return what `run --json` prints."""
+    return {
+        "out": str(done.folder), "digest": done.digest, "seed": done.seed, "epochs": done.epochs,
+        "seconds": done.seconds, "metrics": done.metrics,
+    }  # fmt: skip
+
+
+def league_figure(done: Comparison) -> Path:
+    """Draw the differences between arms into the folder of a comparison and return the path."""
+    from recsim import plot
+
+    assert done.folder is not None
+    path = done.folder / "league.png"
+    plot.league(done, path=path)
+    return path
+
+
+def dose_figure(done: Comparison, strengths: dict[str, str | None], workers: int | None) -> Path:
+    """Try the arms that have one strength at several levels, into the folder, and return the path of the figure."""
+    from recsim import plot
+    from recsim.files import whole
+    from recsim.tuning import dose_response, strength_setting
+
+    assert done.folder is not None
+    first, *others = done.arms.items()
+    named = {name: strengths.get(name) for name, arm in others if name in strengths or len(strength_setting(first[1], arm)) == 1}
+    arms = dict([first]) | {name: done.arms[name] for name in named if strengths.get(name, "") is not None}
+    frame = dose_response(
+        arms, None, done.seeds, done.folder, strengths={name: path for name, path in named.items() if path},
+        warm_up=done.warm_up, last=done.last, workers=workers, price_click=done.price_click,
+    )  # fmt: skip
+    with whole(done.folder / "dose.parquet") as part:
+        frame.to_parquet(part)
+    path = done.folder / "dose.png"
+    plot.dose(frame, path=path)
+    return path
+
+
+def compared(done: Comparison) -> dict[str, Any]:
+    """Return what `compare --json` prints."""
+    return {
+        "out": str(done.folder), "arms": list(done.arms), "seeds": done.seeds, "warm_up": done.warm_up, "last": done.last,
+        "price_click": done.price_click, "equal_cost": done.budget, "strengths": done.strengths.to_dict("records"),
+        "differences": done.differences.to_dict("records"), "answer": done.answer(),
+    }  # fmt: skip
+
+
+def report(done: Run, figure: Path, data: str) -> None:
+    """Print the table, the answer, and where everything is."""
+    from recsim.verdict import verdict
+
+    by_epoch = _by_epoch(done)
+    show(_metrics_table(by_epoch, narrow=console().width < 72))
+    show("floor: what a uniform feed of the last epoch's volume would have")
+    for text in filter(None, (verdict(by_epoch, done.scenario.recommender.learns), data)):
+        show(f"\n{text}")
+    say(f"\nfigure  {figure}\nrun     {done.folder}")
+
+
+def _by_epoch(done: Run) -> pd.DataFrame:
+    """Return the metrics of all users, a row an epoch and a column a metric."""
+    rows = done.history[(done.history["window"] == "epoch") & (done.history["group"] == "all")]
+    return rows.pivot(index="epoch", columns="metric", values="value").sort_index()
+
+
+def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
+    """Return first epoch, first trained, middle and last, and the floor; a narrow terminal gets fewer columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from recsim.verdict import numbers
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 2, 0, 0))
+    epochs = _told_epochs(list(by_epoch.index), narrow)
+    table.add_column("metric" if narrow else "epoch", no_wrap=True)
+    for heading in (*map(str, epochs), "floor"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("")
+    for metric, unit in SHOWN.items():
+        if metric in by_epoch:
+            values = by_epoch.loc[epochs, metric].tolist()
+            floor = by_epoch[f"{metric}_floor"].iloc[-1] if f"{metric}_floor" in by_epoch else None
+            cells = [metric, *numbers([*values, floor])]
+            table.add_row(*map(Text, cells if narrow else [*cells, unit]))
+    return table
+
+
+def _told_epochs(epochs: Sequence[int], narrow: bool) -> list[int]:
+    """Return the epochs of the table: the start, the first trained model, the middle and the last.
+
+    >>> _told_epochs(range(20), narrow=False), _told_epochs(range(20), narrow=True), _told_epochs([0], narrow=False)
+    ([0, 1, 10, 19], [0, 10, 19], [0])
+    """
+    places = {0, len(epochs) // 2, len(epochs) - 1} | (set() if narrow else {min(1, len(epochs) - 1)})
+    return [epochs[place] for place in sorted(places)]
+
+
+def say_facts(facts: Mapping[str, Any]) -> None:
+    """Print what `describe` found, for people."""
+    timeline, sizes, visits = facts["timeline"], facts["sizes"], facts["expected"]
+    latency = f"{timeline['latency_days']:g} days after its cut"
+    lines = {
+        "scenario": f"{facts['name']}: {facts['about']}".removesuffix(": "),
+        "timeline": f"{timeline['days']:g} days, {timeline['epochs']} epochs: a cut every {timeline['every_days']:g} days "
+        f"({timeline['cuts']} in all), {timeline['deployments']} deployments, each {latency}; the last epoch has "
+        f"{timeline['last_epoch_days']:.4g} days",
+        "sizes": f"{sizes['users']:,} users, {sizes['items']:,} items, {sizes['topics']} topics",
+        "visits": f"about {visits['visits']:,}, of them {visits['organic_visits']:,} without the feed",
+        "impressions": f"at most about {visits['impressions_at_most']:,}",
+        "clicks": f"at most about {visits['clicks_at_most']:,}, one row each (an upper bound: not every visit clicks)",
+        "memory": f"at most about {_bytes(facts['bytes']['memory_at_most'])}",
+        "disk": f"at most about {_bytes(facts['bytes']['disk_at_most'])}",
+        "time": f"very roughly {_duration(facts['serving_seconds'])} to serve the visits on one core; training comes on top",
+        "odd": "\n".join(facts["odd"]) or "nothing",
+    }  # fmt: skip
+    say_pairs(lines)
+
+
+def _bytes(number: float) -> str:
+    """Return a size for people.
+
+    >>> _bytes(900_000), _bytes(1_234_000_000)
+    ('1 MB', '1.2 GB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{max(1, round(number / 1e6))} MB"
+
+
+def _duration(seconds: float) -> str:
+    """Return a stretch of time for people.
+
+    >>> _duration(0.4), _duration(200), _duration(20_000)
+    ('1 s', '3 minutes', '6 hours')
+    """
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} minutes" if seconds < 6000 else f"{round(seconds / 3600)} hours"
+
+
+def say_fit(report: Mapping[str, Any], out: Path) -> None:
+    """Print how well a calibrated world reproduces its log, for people."""
+    held = report["held_out"]
+    lines = {
+        "log": f"{report['rows']:,} rows, {report['users']:,} users, {report['items']:,} items, {report['topics']} topics",
+        "held out": "nothing: the log has no time, so how well it is reproduced is not known; name its column with --time",
+    }  # fmt: skip
+    if held:
+        lines["held out"] = (
+            f"the last fifth in time: {held['rows']:,} rows of {held['users']:,} users, {held['new_users']:,} of them "
+            f"new; an organic run of a world fitted to the first four fifths, mean of {held['runs']}:"
+        )
+        lines["Gini"] = (
+            f"{held['gini']:.3f} in the log, {held['gini_simulated']:.3f} in the run "
+            f"({held['gini_popularity']:.3f} if all chose by popularity alone)"
+        )
+        lines["ranks"] = (
+            f"correlation of the items' popularity in log and run {_or_dash(held['correlation'])} "
+            f"({_or_dash(held['correlation_popularity'])} if all chose by popularity alone)"
+        )
+    say_pairs(lines | {"assumed": report["assumed"], "world": str(out)})
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
