@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class EventLog:
         self.rows = 0
         self.epoch_start = 0
         self.digest = b""
+
+    def take_over(self, other: EventLog) -> None:
+        """Go on from a copy of another log."""
+        vars(self).update(deepcopy(vars(other)))
 
     def append(self, columns: Columns) -> None:
         """Take the rows of some visits of the open window, in any order."""

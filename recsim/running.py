@@ -148,7 +148,7 @@ def state(world: World) -> dict[str, Any]:
     counters = world.counters
     return {
         "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
-        "impressions_digest": world.impressions.digest, "next_time": world.next_time, "ordinal": world.ordinal,
+        "impressions_digest": world.impressions.digest, "next_time": world.crowd.next_time, "ordinal": world.crowd.ordinal,
         "drawn": world.drawn.encode(), "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
         "provenance": np.array(counters.provenance),
     } | {
@@ -160,37 +160,38 @@ def state(world: World) -> dict[str, Any]:
 
 def _things(world: World) -> dict[str, dict[str, Any]]:
     """Return the arrays of the model, of what is published with it, and of the signals' streams, by the name of each."""
-    published = {name: getattr(world.published, name) for name in ("counts", "impressions", "clicks", "taste")}
+    published = {name: getattr(world.feed.published, name) for name in ("counts", "impressions", "clicks", "taste")}
     streams = {f"stream{place}": stream.arrays() for place, stream in enumerate(world.streams)}
-    return {"model": world.model.arrays(), "published": published} | streams
+    return {"model": world.feed.model.arrays(), "published": published} | streams
 
 
 def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
     """Set a fresh world to the state of a checkpoint, given the clicks and metrics of all epochs before it."""
-    world._now, world.epoch, world.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
+    crowd, feed = world.crowd, world.feed
+    world._now, feed.epoch, feed.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
     world.next_reading = int(kept["next_reading"])
-    world.next_time, world.ordinal, world.history = kept["next_time"], kept["ordinal"], history
+    crowd.next_time, crowd.ordinal, world.history = kept["next_time"], kept["ordinal"], history
     for columns in epochs:
         world.log.extend(columns)
         world.log.close_epoch()
     world.impressions.digest = bytes(kept["impressions_digest"])
     clicks = world.log.columns()
     made = clicks["clicked"]
-    world.consumed = Consumed.of(len(world.users), clicks["user"][made], clicks["item"][made])
+    crowd.consumed = Consumed.of(len(world.users), clicks["user"][made], clicks["item"][made])
     world.imagine_past()
-    _, had = world.consumed.stretch(np.arange(len(world.users)))
+    _, had = crowd.consumed.stretch(np.arange(len(world.users)))
     counters = world.counters
     counters.clickers = np.bincount(had, minlength=len(world.items))
     counters.intervals = deque(list(kept["intervals"]), maxlen=counters.intervals.maxlen)
     share, weight, mean_depth = kept["provenance"].tolist()
-    world.provenance = share, weight, mean_depth
-    counters.new_epoch(world.provenance)
+    feed.provenance = share, weight, mean_depth
+    counters.new_epoch(feed.provenance)
     if world.epoch:
         model = _part(kept, "model")
         model["epoch"] = int(model["epoch"])
-        world.model = world.trained = world.scenario.recommender.model(**model)
+        feed.model = feed.trained = world.scenario.recommender.model(**model)
         published = Published(topics=world.items.topics, **_part(kept, "published"))
-        world.published = world.to_publish = published
+        feed.published = feed.to_publish = published
     for place, stream in enumerate(world.streams):
         for name, value in _part(kept, f"stream{place}").items():
             setattr(stream, name, value if value.ndim else value.item())

@@ -149,13 +149,13 @@ def test_costs_count_from_the_fork_on() -> None:
     clicks, spent, visits = {}, {}, {}
     for name, arm in ARMS.items():
         world = World(PLAIN, 7, forks=True).advance(4.0)
-        served = int(world.ordinal.sum())
+        served = int(world.crowd.ordinal.sum())
         twin = world.fork(arm).advance(arm.days)
         log = twin.log.columns()
         late = (log["time"] >= 4 * 86400) & log["clicked"]
         clicks[name] = int((late & (log["position"] >= 0)).sum())
         spent[name] = int(((log["time"] >= 4 * 86400) & (log["origin"] == rs.Origin.SURVEY)).sum())
-        visits[name] = int(twin.ordinal.sum()) - served
+        visits[name] = int(twin.crowd.ordinal.sum()) - served
         assert costs.loc[name, ["feed_clicks", "spent", "visits"]].tolist() == [clicks[name], spent[name], visits[name]]
         cost = (2 * (clicks["plain"] - clicks[name]) + spent[name]) / visits[name] * 1000
         assert costs.loc[name, "cost"] == pytest.approx(cost)

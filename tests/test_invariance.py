@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import recsim as rs
+from recsim.crowd import Crowd
 from recsim.simulation import World
 from recsim.world import Visits
 
@@ -43,13 +44,13 @@ def test_threads_change_nothing(small: rs.Scenario, threads: int) -> None:
 
 def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """Serving the users who are due in any order leaves the same log byte for byte."""
-    straight, arrivals = digests(small), World.arrivals
+    straight, arrivals = digests(small), Crowd.visits
     shuffle = np.random.default_rng(5).permutation
 
-    def shuffled(world: World, until: int) -> Iterator[Visits]:
-        return (visits.take(shuffle(len(visits))) for visits in arrivals(world, until))
+    def shuffled(crowd: Crowd, until: int) -> Iterator[Visits]:
+        return (visits.take(shuffle(len(visits))) for visits in arrivals(crowd, until))
 
-    monkeypatch.setattr(World, "arrivals", shuffled)
+    monkeypatch.setattr(Crowd, "visits", shuffled)
     assert digests(small, tile=37) == straight
 
 
@@ -74,10 +75,10 @@ def test_serving_the_visits_of_one_user_together_changes_nothing(
         world.close_epoch()
         return world.log.digest.hex(), world.impressions.digest.hex(), repr(world.history)
 
-    assert World(forgetful, 7).forgetful
+    assert World(forgetful, 7).crowd.forgetful
     together = traces(4096)
     assert traces(37) == together
-    monkeypatch.setattr(World, "forgetful", False)
+    monkeypatch.setattr(Crowd, "forgetful", False)
     assert traces(4096) == together
 
 
@@ -89,7 +90,7 @@ def test_visits_are_served_one_by_one_where_one_reads_what_another_wrote(small: 
         again.but(consumed="leave"),
         again.but(signals=(rs.FriendShares(rate=0.5, edges=((0, 1),)),)),
     )
-    assert not any(World(scenario, 7).forgetful for scenario in remembering)
+    assert not any(World(scenario, 7).crowd.forgetful for scenario in remembering)
 
 
 def test_silent_readings_change_nothing(small: rs.Scenario) -> None:

@@ -262,7 +262,7 @@ def test_a_log_for_every_item_asks_those_who_want_it() -> None:
     scenario = STILL.but(population=rs.SyntheticUsers(users=60, topics=4), catalog=rs.SyntheticItems(items=4000, topics=4))
     world = rs.World(scenario.but(signals=(rs.AnchorReplay(rate=1.0, each="item"),)), 3)
     user = world.occasion(0).fans(np.arange(4000, dtype=np.int32), "x")
-    wanted = world.users.interests @ world.demand.weights
+    wanted = world.users.interests @ world.crowd.demand.weights
     share = wanted / wanted.sum(axis=0)
     got, mean = share[user, np.arange(4000)], (share**2).sum(axis=0)
     assert abs((got - mean).mean()) <= 4 * (got - mean).std() / np.sqrt(4000)

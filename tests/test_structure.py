@@ -22,6 +22,7 @@ FLOORS = [
     {"cells"},
     {"running", "arms"},
     {"simulation"},
+    {"clock", "crowd", "feed"},
     {"archive"},
     {"scenario"},
     {"calibration"},
@@ -38,7 +39,7 @@ MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"simulation"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
+    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
     "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
 }  # fmt: skip
 

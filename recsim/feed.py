@@ -1,0 +1,153 @@
+"""The feed: the model that serves, what is published with it, and how the next one is taught. It sees the log and what the
+catalogue says openly; people only where a recommender is trusted with the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from recsim import training
+from recsim.catalog import Items
+from recsim.counting import Counters
+from recsim.eventlog import EventLog
+from recsim.logrows import before_the_loop
+from recsim.population import Users
+from recsim.randomness import Floats, Randomness
+from recsim.recommenders import Fitting, Model, Recommender, depth
+from recsim.scenario import Scenario
+from recsim.shortlists import Shortlists
+from recsim.signals import AnchorReplay, Stream
+from recsim.training import Lesson, tastes
+from recsim.world import DAY, HUMAN, Counts, Ints, Items32, Published, Ranking, Rows, Visits
+
+
+class Feed:
+    """What the platform has.
+
+    log: what may teach. epoch, cuts: the numbers of the model that serves and of the last one trained. provenance: human
+    share of the rows and of their weight, and mean depth, of what taught the model trained last.
+    """
+
+    def __init__(
+        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, log: EventLog,
+        streams: Sequence[Stream], *, threads: int, tastes: bool,
+    ) -> None:  # fmt: skip
+        """Begin with the model that serves first. tastes: publish them in any case, for arms that may want them."""
+        self.scenario, self.randomness, self.threads, self.log, self.streams = scenario, randomness, threads, log, streams
+        self._truth, self._tastes = (users, items), tastes or scenario.policy.tastes
+        self.users, self.items, self.topics = users.address, items.address, items.topics
+        spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
+        self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
+        self.counters = Counters(len(users), items.topics, training.intervals(scenario.training), tastes)
+        self.epoch, self.cuts = 0, 0
+        self.provenance = np.nan, np.nan, np.nan
+        self.trained: Model | None = None
+        self.model = self._start_model()
+        nothing = before_the_loop(np.zeros((2, 0), np.int32))
+        self.published = self.to_publish = self._publish(self.model, nothing)
+
+    def take_over(self, other: Feed) -> None:
+        """Go on with the model and the counts of another feed."""
+        self.epoch, self.cuts, self.provenance = other.epoch, other.cuts, other.provenance
+        self.model, self.trained = other.model, other.trained
+        self.published = self.to_publish = other.published
+        self.counters.take_over(other.counters)
+
+    # ------------------------------------------------------------------------------------------------ while it serves
+    def rank(self, visits: Visits) -> Ranking:
+        """Return the ranking of the serving model, kept from visit to visit where it is steady."""
+        size = self.scenario.policy.reach(self.scenario.slate)
+        if not size:
+            ranking = Ranking(np.zeros((len(visits), 0), np.int32), self.published)
+        elif not self.model.steady:
+            ranking = self.model.rank(visits, self.scenario.slate, self.threads)
+        else:
+            ranking = self.shortlists.rank(self.model, visits, self.threads)
+        picks = [stream.picks for stream in self.streams if len(stream.picks)]
+        if picks:
+            return replace(ranking, published=self.published, picks=np.unique(np.concatenate(picks)))
+        return replace(ranking, published=self.published)
+
+    @property
+    def depth(self) -> Floats:
+        """Generations between a row that the serving model causes and a human cause: (items,)."""
+        return self.model.depth
+
+    def deploy(self) -> None:
+        """Let the model trained last serve."""
+        if self.trained is not None:
+            self.model, self.published = self.trained, self.to_publish
+        self.epoch += 1
+        self.counters.new_epoch(self.provenance)
+        self.shortlists.clear()
+
+    # ---------------------------------------------------------------------------------------------- how it is taught
+    def train(self, now: int) -> None:
+        """Fit the next model on the rows before second *now*."""
+        rows, counts = self.training_rows(now), self.counters.training()
+        lesson = self._lesson(now)
+        for rule in self.scenario.training:
+            rows = rule.apply(rows, lesson)
+        self.trained = self._fit(self.scenario.recommender, rows, counts, self.cuts + 1)
+        self.to_publish = self._publish(self.trained, rows)
+        self.provenance = provenance(rows)
+        self.cuts += 1
+        self.counters.new_interval()
+
+    def training_rows(self, now: int) -> Rows:
+        """Return the rows of the log before *now* that the window lets through, each with weight 1."""
+        last = training.intervals(self.scenario.training)
+        return self._taught(-1 if last is None else now - last * round(self.scenario.retrain.every * DAY), now)
+
+    def _taught(self, since: int, now: int) -> Rows:
+        """Return the rows that may teach, from a second on, up to *now*."""
+        return Rows.of(self.log.columns(self.log.since(since), self.log.since(now)))
+
+    def _lesson(self, now: int) -> Lesson:
+        """Return what training rules are told beside the rows."""
+        number = self.cuts + 1
+        chance = Randomness(self.randomness.integer("Lesson.rank", when=number))
+
+        def rank(user: Ints, n: int) -> Items32:
+            who, back = np.unique(user, return_inverse=True) if self.model.steady else (user, np.arange(len(user)))
+            ordinal, time = np.arange(len(who), dtype=np.uint32), np.full(len(who), now)
+            visits = Visits(who, self.users[who], ordinal, time, len(self.items), chance, None)
+            return self.model.rank(visits, n, self.threads).items[back]
+
+        return Lesson(number, self.users, self.items, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
+
+    def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int) -> Model:
+        previous = self.trained if isinstance(self.trained, recommender.model) else None
+        setting = Fitting(
+            epoch, len(self.users), self.items, counts, depth(rows, len(self.items)), self.randomness,
+            previous, self.threads, self._truth if recommender.trusted else None,
+        )  # fmt: skip
+        return recommender.fit(rows, setting)
+
+    def _publish(self, model: Model, rows: Rows) -> Published:
+        """Return what the platform publishes with a model: counts as of the cut, and what users were taught to like."""
+        counts = self.counters.training()
+        shown = counts.impressions.sum(axis=0)
+        clicked = np.where(counts.impressions > 0, counts.clicks, 0).sum(axis=0)
+        taste = tastes(rows, len(self.users), self.topics) if self._tastes else np.zeros((len(self.users), 0))
+        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), self.topics, taste)
+
+    def _start_model(self) -> Model:
+        """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
+        rows = before_the_loop(np.zeros((2, 0), np.int32))
+        for stream in self.streams:
+            if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
+                rows = rows.and_(before_the_loop(stream.anchor))
+        self.provenance = provenance(rows)
+        return self._fit(self.scenario.start, rows, self.counters.training(), 0)
+
+
+def provenance(rows: Rows) -> tuple[float, float, float]:
+    """Return the human share of the rows and of their weight, and their mean depth by weight; NaN without rows."""
+    if not len(rows):
+        return np.nan, np.nan, np.nan
+    human, weight = np.isin(rows.origin, HUMAN), rows.weight / rows.weight.sum()
+    return float(human.mean()), float(weight[human].sum()), float((weight * rows.depth).sum())
