@@ -9,14 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; the table below hands out the same names
-    from recsim import metrics, plot
+    from recsim import metrics, plot, polarisation, survival, variety
     from recsim.archive import Run
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
     from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
     from recsim.catalog import Catalog, Items, SyntheticItems
+    from recsim.clickmodels import ClickFit, fit_clicks
+    from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
+    from recsim.dynamics import Dynamics, Exposure, Fatigue, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
+    from recsim.impressions import Impressions, read_impressions
+    from recsim.network import Blocks, EdgeList, Friends, Network, PreferentialAttachment, SmallWorld
     from recsim.policies import (
         UCB,
         Calibrated,
@@ -60,16 +65,21 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         WrongLabels,
     )
     from recsim.tuning import dose_response
-    from recsim.world import Clicks, Counts, Origin, Published, Ranking, Rows, Slate, Visits
+    from recsim.world import Clicks, Counts, Origin, Published, Ranking, Rows, Seen, Slate, Visits
 
 _WHERE = {
     "recsim.archive": ["Run"],
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
     "recsim.catalog": ["Catalog", "Items", "SyntheticItems"],
+    "recsim.clickmodels": ["ClickFit", "fit_clicks"],
+    "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
+    "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
+    "recsim.impressions": ["Impressions", "read_impressions"],
+    "recsim.network": ["Blocks", "EdgeList", "Friends", "Network", "PreferentialAttachment", "SmallWorld"],
     "recsim.policies": [
         "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "Policy", "PopularityDiscount", "Proportional", "Slots", "Softmax",
         "Thompson", "UCB",
@@ -87,8 +97,9 @@ _WHERE = {
         "WrongLabels",
     ],
     "recsim.tuning": ["dose_response"],
-    "recsim.world": ["Clicks", "Counts", "Origin", "Published", "Ranking", "Rows", "Slate", "Visits"],
+    "recsim.world": ["Clicks", "Counts", "Origin", "Published", "Ranking", "Rows", "Seen", "Slate", "Visits"],
 }  # fmt: skip
+_MODULES = "metrics", "plot", "polarisation", "survival", "variety"
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
@@ -97,29 +108,38 @@ __all__ = [
     "UCB",
     "AlwaysClick",
     "AnchorReplay",
+    "Blocks",
     "Calibrated",
     "CalibratedItems",
     "CalibratedUsers",
     "Cascade",
     "Catalog",
     "Choice",
+    "ClickFit",
     "Clicks",
     "Comparison",
     "Counts",
     "DepthWeights",
     "Diversify",
+    "Dynamics",
+    "EdgeList",
     "EditorPicks",
     "EpsilonGreedy",
+    "Exposure",
+    "Fatigue",
     "Fitting",
     "FriendShares",
+    "Friends",
     "Given",
     "Greedy",
+    "Impressions",
     "InversePropensity",
     "ItemKNN",
     "Items",
     "LogisticMF",
     "Luce",
     "Model",
+    "Network",
     "Oracle",
     "OrganicLift",
     "Origin",
@@ -131,6 +151,7 @@ __all__ = [
     "Popularity",
     "PopularityDiscount",
     "Population",
+    "PreferentialAttachment",
     "Proportional",
     "Published",
     "Random",
@@ -138,16 +159,20 @@ __all__ = [
     "Recommender",
     "RecsimError",
     "Regular",
+    "Reinforcement",
+    "Relaxation",
     "Reservoir",
     "Retrain",
     "Rows",
     "Rule",
     "Run",
     "Scenario",
+    "Seen",
     "Shares",
     "Signal",
     "Slate",
     "Slots",
+    "SmallWorld",
     "Softmax",
     "Survey",
     "SyntheticItems",
@@ -158,23 +183,30 @@ __all__ = [
     "Users",
     "Visits",
     "Window",
+    "Withering",
     "World",
     "WrongLabels",
     "calibrate",
+    "calibrate_clicks",
     "compare",
     "dose_response",
     "expect",
+    "fit_clicks",
     "metrics",
     "plot",
+    "polarisation",
+    "read_impressions",
     "run",
     "schema",
+    "survival",
+    "variety",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("metrics", "plot"):
+    if name in _MODULES:
         return import_module(f"recsim.{name}")
     if name == "__version__":
         from importlib.metadata import version

@@ -207,15 +207,18 @@ class Archive:
         """Write all metrics so far."""
         self._parquet(self.folder / "history.parquet", history_columns(history))
 
-    def item_counts(self, epoch: int, columns: Columns) -> None:
-        """Keep the item counts of a closed epoch until the run ends."""
-        with whole(self.folder / "checkpoint" / f"items={epoch:05d}.npz") as path:
+    def part(self, name: str, epoch: int, columns: Columns) -> None:
+        """Keep columns of a closed epoch until the run ends: its item counts ("items"), or its shadow rows ("shadow")."""
+        with whole(self._part(name, epoch)) as path:
             _save(path, columns)
+
+    def parts(self, name: str, epochs: int) -> list[Columns]:
+        """Return what is kept under a name of each of the first *epochs* epochs."""
+        return [_load(self._part(name, epoch)) for epoch in range(epochs)]
 
     def items(self, epochs: int) -> None:
         """Write the item counts of all closed epochs, of which there are *epochs*, as one table."""
-        parts = [_load(self.folder / "checkpoint" / f"items={epoch:05d}.npz") for epoch in range(epochs)]
-        self._parquet(self.folder / "items.parquet", stacked(parts))
+        self._parquet(self.folder / "items.parquet", stacked(self.parts("items", epochs)))
 
     def checkpoint(self, epoch: int, state: dict[str, Any]) -> None:
         """Write the state from which the run can go on at the deployment of model *epoch*, and drop the one before."""
@@ -236,7 +239,8 @@ class Archive:
             return None
         state = _load(found[-1], "epoch", "digest", "drawn")
         epoch = int(state["epoch"])
-        for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz"):
+        for pattern in ("clicks/epoch=*.parquet", "impressions/epoch=*.parquet", "checkpoint/items=*.npz",
+                        "checkpoint/shadow=*.npz"):
             for path in self.folder.glob(pattern):
                 if _number(path) >= epoch:
                     path.unlink()
@@ -264,6 +268,9 @@ class Archive:
 
     def _checkpoint(self, epoch: int) -> Path:
         return self.folder / "checkpoint" / f"epoch={epoch:05d}.npz"
+
+    def _part(self, name: str, epoch: int) -> Path:
+        return self.folder / "checkpoint" / f"{name}={epoch:05d}.npz"
 
     def _text(self, name: str, text: str) -> None:
         with whole(self.folder / name) as path:
@@ -330,7 +337,7 @@ def _number(path: Path) -> int:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all packages that have a say in a result."""
     found = {"python": platform.python_version()}
-    for package in ("recsim-loop", "numpy", "scipy", "implicit", "simpy", "pandas", "pyarrow", "scikit-learn"):
+    for package in ("recsim-loop", "numpy", "scipy", "implicit", "simpy", "networkx", "pandas", "pyarrow", "scikit-learn"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

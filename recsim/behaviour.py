@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeGuard
 
@@ -12,9 +11,10 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 from scipy.special import gammaincinv
 
+from recsim.consumption import Consumed
 from recsim.errors import RecsimError
 from recsim.lottery import ATTEMPTS, CELLS, Lottery, draw_rows
-from recsim.population import Users
+from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Slate, Visits
@@ -74,15 +74,23 @@ class Regular(Pace):
 class People:
     """The truth about those who visit, which the feed never sees; row i belongs to visit i.
 
-    interests: (n, topics), theta now. demand: (topics, items), share of item i in the demand for topic k.
-    address: (items,), where items' random numbers live.
-    had: whether each user of the visits has consumed given items and cannot again; None where all can be had again.
+    user: (n,). interests: (n, topics), what they want now: theta, or less of a topic that they are tired of.
+    demand: (topics, items), share of item i in the demand for topic k. address: (items,), where items' random numbers live.
+    had: what each user has consumed and cannot again; None where all can be had again.
+    own: the state columns of each user's own row, by name; empty in a world where nobody changes.
     """
 
+    user: Ints
     interests: Floats
     demand: Floats
     address: npt.NDArray[np.uint32]
-    had: Callable[[npt.NDArray[np.integer]], Bools] | None
+    had: Consumed | None
+    own: Own
+
+    def take(self, rows: Ints) -> People:
+        """Return some of them."""
+        own = {name: column[rows] for name, column in self.own.items()}
+        return replace(self, user=self.user[rows], interests=self.interests[rows], own=own)
 
     def preference(self, items: Items32) -> Floats:
         """Return p_u(i) = sum_k theta_uk phi_ik a_i / W_k for items (n, k) or (n,); NOTHING has preference 0.
@@ -102,7 +110,7 @@ class People:
     def free(self, items: Items32) -> Bools:
         """Return whether each item (n, k) is there and can be consumed."""
         there = items != NOTHING
-        return there if self.had is None else there & ~self.had(np.maximum(items, 0))
+        return there if self.had is None else there & ~self.had.contains(self.user, np.maximum(items, 0))
 
 
 def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "organic") -> Items32:
@@ -117,7 +125,7 @@ def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "or
         if not len(open_):
             return result
         part = visits.take(open_)
-        race = -np.log(part.block(f"{label}.topic#{attempt}", interests.shape[1])) / interests[open_]
+        race = _race(-np.log(part.block(f"{label}.topic#{attempt}", interests.shape[1])), interests[open_])
         drawn = demand.draw(part, f"{label}.item#{attempt}", np.argmin(race, axis=1))
         fine = ~part.barred(drawn)
         result[open_[fine]] = drawn[fine]

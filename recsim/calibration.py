@@ -383,8 +383,8 @@ def calibrate(
     fitted = fit(log, topics, seed, progress=_part(progress, 0.5, 1.0))
     report = {
         "format": FORMAT,
-        "source": {"file": Path(log_path).name, "sha256": _hash(Path(log_path))},
-        "settings": _settings(topics, seed)
+        "source": {"file": Path(log_path).name, "sha256": hash_of(Path(log_path))},
+        "settings": settings_of(topics, seed)
         | {"user": user, "item": item, "time": time, "rating": rating, "at_least": at_least},
         "versions": {package: version(package) for package in ("numpy", "scipy", "scikit-learn")},
         "rows": len(log),
@@ -395,7 +395,7 @@ def calibrate(
         "held_out": held_out,
     }
     with appearing(out) as folder:
-        _write(folder, fitted, report)
+        write_world(folder, fitted, report)
     progress(1.0, "done")
     return report
 
@@ -404,7 +404,7 @@ def _part(progress: Tell, start: float, end: float) -> Tell:
     return lambda share, what: progress(start + share * (end - start), what)
 
 
-def _settings(topics: int, seed: int) -> dict[str, Any]:
+def settings_of(topics: int, seed: int) -> dict[str, Any]:
     """Return all that decides what is fitted, beside the log."""
     return {
         "topics": topics,
@@ -416,12 +416,14 @@ def _settings(topics: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _hash(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal text."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _write(folder: Path, fitted: Fitted, report: dict[str, Any]) -> None:
+def write_world(folder: Path, fitted: Fitted, report: dict[str, Any]) -> None:
+    """Write people, items and the report of a world into a folder."""
     import pandas as pd
 
     theta, phi = _columns("theta", fitted.interests), _columns("phi", fitted.topics)
@@ -503,7 +505,7 @@ def provide(world: str | Path, progress: Tell | None = None) -> Path:
     name, known_log = str(world), KNOWN[str(world)]
     log = fetch(name) / known_log.file
     topics, seed = TOPICS, 0
-    decisive = json.dumps([FORMAT, _hash(log), asdict(known_log), _settings(topics, seed)])
+    decisive = json.dumps([FORMAT, hash_of(log), asdict(known_log), settings_of(topics, seed)])
     folder = cache() / "worlds" / f"{name}-{sha256(decisive.encode()).hexdigest()[:16]}"
     if not folder.exists():
         with Progress(f"calibrating {name}") as bar:

@@ -37,7 +37,7 @@ COSTS = "cost", "cost_all"
 COUNTED = "visits", "feed_clicks", "clicks", "spent", "labels"  # summed from the fork on
 APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
-    "tuning", "inference", "tables", "progress",
+    "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 

@@ -18,7 +18,17 @@ from typer.main import get_command
 from recsim.arguments import arms_of, free, provided, resumed, scenario_of, strengths_of
 from recsim.console import console, say, say_json, show, warn
 from recsim.errors import RecsimError
-from recsim.telling import compared, dose_figure, figure_of, league_figure, report, say_facts, say_fit, summary
+from recsim.telling import (
+    compared,
+    dose_figure,
+    figure_of,
+    league_figure,
+    report,
+    say_clicks,
+    say_facts,
+    say_fit,
+    summary,
+)
 
 app = typer.Typer(
     help="A wind tunnel for feeds: what a feed does to people when it learns from the clicks that it caused.",
@@ -161,34 +171,60 @@ def describe(
 @app.command()
 def calibrate(
     log: Annotated[Path, typer.Argument(help="A log as CSV, TSV or Parquet, with a header.")],
-    user: Annotated[str, typer.Option(help="Column with the user.")],
     item: Annotated[str, typer.Option(help="Column with the item.")],
     out: Annotated[Path, typer.Option(metavar="WORLD", help="Folder to make for the world.")],
+    user: Annotated[str | None, typer.Option(help="Column with the user; a log of impressions may lack it.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with the time in seconds.")] = None,
     rating: Annotated[str | None, typer.Option(help="Column with a rating.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Leave out rows that are rated below this.")] = None,
+    position: Annotated[
+        str | None, typer.Option(help="Column with the position: the log is of all that was shown, and clicks are fitted too.")
+    ] = None,
+    clicked: Annotated[str | None, typer.Option(help="Column with 1 where it was clicked, else 0.")] = None,
+    visit: Annotated[str | None, typer.Option(help="Column with the visit: what was shown together.")] = None,
+    propensity: Annotated[str | None, typer.Option(help="Column with the probability that the item was shown there.")] = None,
     topics: Annotated[int | None, typer.Option(min=1, help="Number of topics.", show_default="recsim.calibration.TOPICS")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the fit.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Make a world from a real log."""
     from recsim.calibration import TOPICS
-    from recsim.calibration import calibrate as fit
     from recsim.progress import Progress
 
+    shown = {"position": position, "clicked": clicked, "visit": visit, "propensity": propensity}
+    consumed = {"time": time, "rating": rating, "at_least": at_least}
+    fit, columns = _fitter({"user": user, "item": item}, shown, consumed)
     with Progress(f"calibrating {log.name}") as bar:
-        report = fit(
-            log, out, user=user, item=item, time=time, rating=rating, at_least=at_least,
-            topics=TOPICS if topics is None else topics, seed=seed, progress=bar,
-        )  # fmt: skip
+        report = fit(log, out, **columns, topics=TOPICS if topics is None else topics, seed=seed, progress=bar)
     if as_json:
         return say_json({"out": str(out)} | report)
-    say_fit(report, out)
+    (say_clicks if "clicks" in report else say_fit)(report, out)
+
+
+def _fitter(
+    both: dict[str, Any], shown: dict[str, Any], consumed: dict[str, Any]
+) -> tuple[Callable[..., dict[str, Any]], dict[str, Any]]:
+    """Return what makes a world of a log, of impressions or of what was consumed, and the columns that it reads."""
+    if any(shown.values()):
+        for name in ("position", "clicked"):
+            if shown[name] is None:
+                raise RecsimError(f"calibrate: --{name} is missing: a log of impressions has both a position and a click")
+        other = next((name for name, value in consumed.items() if value is not None), None)
+        if other is not None:
+            raise RecsimError(f"calibrate: --{other.replace('_', '-')}: is not for a log of impressions; leave it out")
+        from recsim.clickworlds import calibrate_clicks
+
+        return calibrate_clicks, both | shown
+    if both["user"] is None:
+        raise RecsimError("calibrate: --user is missing: name its column, or for a log of impressions --position and --clicked")
+    from recsim.calibration import calibrate
+
+    return calibrate, both | consumed
 
 
 @app.command()
 def data(
-    name: Annotated[str, typer.Argument(help="Name of a known log, such as movielens-100k.")],
+    name: Annotated[str, typer.Argument(help="Name of a known log: movielens-100k or open-bandit.")],
     source: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="A copy that you have.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -31,7 +31,7 @@ class Counters:
         )
         self.epoch = np.zeros((2, len(Origin), items), np.int64)
         self.shown_topics = np.zeros((users, topics.shape[1]))
-        self.utility, self.consumed = np.zeros(users), np.zeros(users, np.int64)
+        self.utility, self.utility_innate, self.consumed = np.zeros(users), np.zeros(users), np.zeros(users, np.int64)
         self.clickers = np.zeros(items, np.int64)
         self.clickers_before = self.clickers.copy()
         self.provenance = (np.nan, np.nan, np.nan)
@@ -39,7 +39,7 @@ class Counters:
 
     def take_over(self, other: Counters) -> None:
         """Go on from the counts of another world, which kept each interval."""
-        for name in ("epoch", "shown_topics", "utility", "consumed", "clickers", "clickers_before"):
+        for name in ("epoch", "shown_topics", "utility", "utility_innate", "consumed", "clickers", "clickers_before"):
             setattr(self, name, getattr(other, name).copy())
         self.provenance, self.visits, self.labels, self.spent = other.provenance, other.visits, other.labels, other.spent
         kept = list(other.intervals)
@@ -53,7 +53,7 @@ class Counters:
 
     def new_epoch(self, provenance: tuple[float, float, float]) -> None:
         """Begin an epoch served by a model with rows of this provenance."""
-        for array in (self.epoch, self.shown_topics, self.utility, self.consumed):
+        for array in (self.epoch, self.shown_topics, self.utility, self.utility_innate, self.consumed):
             array[:] = 0
         self.visits, self.labels, self.spent = 0, 0, 0.0
         self.clickers_before = self.clickers.copy()
@@ -75,10 +75,15 @@ class Counters:
         place = (visits.user[:, None] * topics + np.arange(topics)).ravel()
         np.add.at(self.shown_topics.reshape(-1), place, shown.ravel())
 
-    def click(self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, new: Bools) -> None:
-        """Count clicks of some users, those of one user in the order in which they were made."""
+    def click(
+        self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, innate: Floats, new: Bools
+    ) -> None:
+        """Count clicks of some users, those of one user in the order in which they were made; *innate*: their utility by
+        the interests that users were born with.
+        """
         self._count(1, origin, item)
         np.add.at(self.utility, user, utility)
+        np.add.at(self.utility_innate, user, innate)
         np.add.at(self.consumed, user, 1)
         self.clickers += np.bincount(item[new], minlength=len(self.clickers))
 
@@ -100,12 +105,14 @@ class Counters:
             "impressions": impressions[origin, item], "clicks": clicks[origin, item],
         }  # fmt: skip
 
-    def window(self, niche: Bools, active: int) -> Window:
-        """Return what the metrics need of the epoch so far; *active*: users who have come by now."""
+    def window(self, niche: Bools, active: int, people: dict[str, Floats]) -> Window:
+        """Return what the metrics need of the epoch so far; *active*: users who have come by now; *people*: their
+        interests, those they were born with, and their curiosity, by the names of the window.
+        """
         human_share, human_weight, mean_depth = self.provenance
         return Window(
             impressions=self.epoch[0], clicks=self.epoch[1], shown_topics=self.shown_topics, niche=niche,
             utility=self.utility, consumed=self.consumed, clickers=self.clickers_before,
             active=active, human_share=human_share, human_weight=human_weight, depth=mean_depth,
-            visits=self.visits, labels=self.labels, spent=self.spent,
+            visits=self.visits, labels=self.labels, spent=self.spent, utility_innate=self.utility_innate, **people,
         )  # fmt: skip

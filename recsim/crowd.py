@@ -12,35 +12,61 @@ from recsim import behaviour
 from recsim.behaviour import People
 from recsim.catalog import Items
 from recsim.consumption import Consumed
+from recsim.dynamics import shares
+from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
-from recsim.population import Users
+from recsim.network import Friends
+from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
+from recsim.recommenders import Truth
 from recsim.scenario import Scenario
 from recsim.signals import Occasion, Signal, Stream
-from recsim.world import Bools, Ints, Items32, Visits
+from recsim.world import DAY, Bools, Ints, Items32, Seen, Visits
 
 
 class Crowd:
     """The people of a world and their state.
 
     ordinal, next_time: (users,), the number and the second of the visit that each makes next; consumed: what each has
-    had, shadow_consumed: what her shadow in the open loop has had. streams: the signals, which may make visits organic.
+    had, shadow_consumed: what her shadow in the open loop has had. own: the state columns of dynamics, a row a user, as of
+    the second *settled* (users,), that of her last visit; empty where nobody changes. streams: the signals, which may make
+    visits organic.
     """
 
     def __init__(
-        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, demand: Lottery, streams: Sequence[Stream]
-    ) -> None:
+        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, demand: Lottery, friends: Friends,
+        streams: Sequence[Stream],
+    ) -> None:  # fmt: skip
         self.scenario, self.randomness = scenario, randomness
-        self.users, self.items, self.demand, self.streams = users, items, demand, streams
+        self.users, self.items, self.demand, self.friends, self.streams = users, items, demand, friends, streams
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
+        self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
+        self.own: Own = self._columns(Randomness(scenario.world_seed)) if self.dynamics else {}
+        self.settled = np.zeros(len(users), np.int64)
         self.rate = scenario.visits.rates(randomness, users)
         self.ordinal = np.zeros(len(users), np.int64)
         self.next_time = self._visit_time(np.arange(len(users)), self.ordinal, np.zeros(len(users)))
 
     def take_over(self, other: Crowd) -> None:
-        """Go on from where the same people are in another world; shadows begin anew."""
-        self.ordinal, self.next_time, self.consumed = deepcopy((other.ordinal, other.next_time, other.consumed))
+        """Go on from where the same people are in another world."""
+        for name in ("ordinal", "next_time", "consumed", "shadow_consumed", "own", "settled"):
+            setattr(self, name, deepcopy(getattr(other, name)))
+
+    def _columns(self, randomness: Randomness) -> Own:
+        """Return the state columns as the world begins.
+
+        Raises RecsimError where two dynamics bring columns of one name, or one has not a row a user.
+        """
+        own: Own = {"interests": self.users.interests.copy(), "curiosity": self.users.curiosity.copy()}
+        for place, dynamics in enumerate(self.dynamics):
+            for name, column in dynamics.columns(randomness, self.users, self.items).items():
+                if name in own or name == "innate":
+                    raise RecsimError(f"dynamics.{place}: its column {name!r} is there already; give it a name of its own")
+                if len(column) != len(self.users):
+                    raise RecsimError(f"dynamics.{place}: its column {name!r} has {len(column)} rows; give one a user")
+                own[name] = column
+        return own
 
     # ------------------------------------------------------------------------------------------------ when they come
     def visits(self, until: int) -> Iterator[Visits]:
@@ -60,7 +86,7 @@ class Crowd:
     @property
     def forgetful(self) -> bool:
         """Whether no visit reads what the same user's visits before have written, since the model was deployed."""
-        again = self.scenario.consumption == "again" and self.scenario.consumed == "stay"
+        again = self.scenario.consumption == "again" and self.scenario.consumed == "stay" and not self.dynamics
         return again and all(type(stream.signal).settle is Signal.settle for stream in self.streams)
 
     def _rounds(self, until: int, ordinal: Ints, next_time: Floats) -> Iterator[tuple[Ints, Ints, Ints]]:
@@ -79,16 +105,22 @@ class Crowd:
         return self.scenario.visits.time(self.randomness, self.users.address[user], ordinal, last, self.rate[user])
 
     # --------------------------------------------------------------------------------------- whether they need a feed
-    def curiosity(self, user: Ints, time: Ints) -> Floats:
-        """Return the probability that each visit does without the feed: the user's curiosity and the lifts at its time."""
-        probability = self.users.curiosity[user]
-        for stream in self.streams:
-            probability = probability + stream.signal.lift(time)
-        return np.minimum(1.0, probability)
+    @property
+    def curiosity(self) -> Floats:
+        """The probability that each user does without the feed, but for lifts: (users,), as of her last visit."""
+        now: Floats = self.own.get("curiosity", self.users.curiosity)
+        return now
 
-    def searching(self, visits: Visits) -> Bools:
+    def _lifted(self, curiosity: Floats, time: Ints) -> Floats:
+        """Return the probability that each visit does without the feed: the user's curiosity and the lifts at its time."""
+        for stream in self.streams:
+            curiosity = curiosity + stream.signal.lift(time)
+        return np.minimum(1.0, curiosity)
+
+    def searching(self, visits: Visits, people: People) -> Bools:
         """Return which visits do without the feed: (n,)."""
-        searching = visits.uniform("visit.organic") < self.curiosity(visits.user, visits.time)
+        curiosity = people.own["curiosity"] if self.dynamics else self.users.curiosity[visits.user]
+        searching = visits.uniform("visit.organic") < self._lifted(curiosity, visits.time)
         for stream in self.streams:
             if stream.signal.searches and stream.signal.count is not None:
                 searching |= stream.signal.touches(stream, visits)
@@ -96,12 +128,12 @@ class Crowd:
 
     def coming(self, until: int) -> tuple[Ints, Ints]:
         """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own
-        timetable has them, less those that counted lifts have chosen.
+        timetable and their curiosity now have them, less those that counted lifts have chosen.
         """
         parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         for user, ordinal, time in self._rounds(until, self.ordinal.copy(), self.next_time.copy()):
             organic = self.randomness.uniform("visit.organic", self.users.address[user], ordinal)
-            feed = organic >= self.curiosity(user, time)
+            feed = organic >= self._lifted(self.curiosity[user], time)
             for stream in self.streams:
                 if stream.signal.searches:
                     feed &= ~(np.isin((user << 32) | ordinal, stream.chosen) & stream.signal.active(time))
@@ -110,25 +142,66 @@ class Crowd:
         return user, number
 
     # ------------------------------------------------------------------------------------------------ what they want
-    def people(self, visits: Visits) -> People:
-        """Return the truth about those who visit."""
+    def meet(self, visits: Visits) -> People:
+        """Return the truth about those who visit, as they are now."""
         again = self.scenario.consumption == "again" or self.scenario.consumed == "leave"  # what left is not shown
-        had = None if again else lambda items: self.consumed.contains(visits.user, items)
-        return People(self.users.interests[visits.user], self.demand.weights, self.items.address, had)
+        own = self._rows(visits.user, visits.time)
+        wants = self._wants(own) if own else self.users.interests[visits.user]
+        return People(visits.user, wants, self.demand.weights, self.items.address, None if again else self.consumed, own)
 
-    def find(self, visits: Visits) -> Items32:
+    def react(self, visits: Visits, people: People, seen: Seen) -> None:
+        """Let those who visit change by what they saw and consumed, each in her own row."""
+        for dynamics in self.dynamics:
+            dynamics.react(people.own, visits, seen, self.items)
+        people.own["interests"] = shares(people.own["interests"])
+        for name, column in self.own.items():
+            column[visits.user] = people.own[name]
+        self.settled[visits.user] = visits.time
+
+    def wants(self, user: Ints, second: int) -> Floats:
+        """Return what users want at a second, (n, topics), whether they visit or not; nobody changes by that."""
+        own = self._rows(user, np.full(len(user), second))
+        return self._wants(own) if own else self.users.interests[user]
+
+    def minds(self, second: int) -> dict[str, Floats]:
+        """Return interests, those people were born with, and curiosity at a second: a row a user each."""
+        own = self._rows(np.arange(len(self.users)), np.full(len(self.users), second))
+        now = {name: own[name] for name in ("interests", "curiosity")} if own else {}
+        return {"interests": self.users.interests, "innate": self.users.interests, "curiosity": self.users.curiosity} | now
+
+    def _rows(self, user: Ints, time: Ints) -> Own:
+        """Return copies of users' own rows, brought up to a second each; nothing where nobody changes."""
+        if not self.dynamics:
+            return {}
+        own = {name: column[user] for name, column in self.own.items()} | {"innate": self.users.interests[user]}
+        days = (time - self.settled[user]) / DAY
+        for dynamics in self.dynamics:
+            dynamics.rest(own, days)
+        return own
+
+    def _wants(self, own: Own) -> Floats:
+        interests: Floats = own["interests"]
+        for dynamics in self.dynamics:
+            interests = dynamics.want(own, interests)
+        return interests
+
+    def find(self, visits: Visits, people: People) -> Items32:
         """Return what people find without the feed, one item a visit: (n,); NOTHING where they have had everything."""
         gone = self.consumed if self.scenario.consumption == "once" else None
-        return behaviour.organic(replace(visits, gone=gone), self.users.interests[visits.user], self.demand)
+        return behaviour.organic(replace(visits, gone=gone), people.interests, self.demand)
 
-    def imagine(self, visits: Visits, number: int) -> Items32:
+    def imagine(self, visits: Visits, people: People, number: int) -> Items32:
         """Return what users would have consumed unsteered in place of click *number* of each visit: (n,).
 
         What the user's shadow has had once it does not have again where people do not; NOTHING where it has had all.
         """
         gone = self.shadow_consumed if self.scenario.consumption == "once" else None
-        interests = self.users.interests[visits.user]
-        return behaviour.organic(replace(visits, gone=gone), interests, self.demand, f"shadow#{number}")
+        return behaviour.organic(replace(visits, gone=gone), people.interests, self.demand, f"shadow#{number}")
+
+    def truth(self, second: int) -> Truth:
+        """Return the truth at a second, for those who are trusted with it."""
+        own = self._rows(np.arange(len(self.users)), np.full(len(self.users), second))
+        return Truth(self.users, self.items, self._wants(own) if own else self.users.interests, own)
 
     def occasion(self, moment: int, second: int, clicks: Callable[[int], Columns]) -> Occasion:
         """Return what a signal is handed at a moment of its timetable; *clicks*: those since a second."""
@@ -137,12 +210,13 @@ class Crowd:
         def ask(user: Ints, address: np.ndarray, label: str) -> Items32:
             nth = np.full(len(user), moment, np.uint32)
             visits = Visits(user, address, nth, np.full(len(user), second), len(self.items), self.randomness, once)
-            return behaviour.organic(visits, self.users.interests[user], self.demand, label)
+            return behaviour.organic(visits, self.wants(user, second), self.demand, label)
 
         def fans(item: Items32, label: str) -> Ints:
-            return behaviour.fans(self.randomness, label, self.users.interests, self.demand.weights, item)
+            everybody = self.wants(np.arange(len(self.users)), second)
+            return behaviour.fans(self.randomness, label, everybody, self.demand.weights, item)
 
         return Occasion(
             moment, second, self.randomness, self.users.address, self.items.address, self.rate, self.coming,
-            self.demand.weights, ask, fans, clicks,
+            self.demand.weights, ask, fans, clicks, self.friends, bool(self.dynamics),
         )  # fmt: skip

@@ -81,7 +81,8 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
 def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
     """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
     topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
-    people = sizes["users"] * (24 * topics + 8 * scenario.slate + 16 * factors + 150)
+    moving = 24 * topics * bool(scenario.dynamics)
+    people = sizes["users"] * (24 * topics + moving + 8 * scenario.slate + 16 * factors + 150)
     catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
     shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
     return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown
@@ -138,6 +139,13 @@ def _odd_catalogue(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping
 def _odd_strategies(scenario: Scenario, sizes: Mapping[str, int]) -> Iterator[str]:
     if "editor" in getattr(scenario.policy, "pattern", ()) and not any(sign.kind == "EditorPicks" for sign in scenario.signals):
         yield "policy.pattern: has slots for editors, but no signal EditorPicks: they show the best match"
+    if not scenario.network:
+        for place, sign in enumerate(scenario.signals):
+            if sign.kind == "FriendShares" and not getattr(sign, "edges", ()):
+                yield f"signals.{place}: friends share, but nobody has any; give the scenario a network"
+    for place, dynamics in enumerate(scenario.dynamics):
+        if dynamics.off:
+            yield f"dynamics.{place}: {dynamics.kind} is switched off: it changes nobody"
     recommender, fewest = scenario.recommender, min(sizes["users"], sizes["items"])
     factors = getattr(recommender, "factors", 0)
     if recommender.in_one_thread:

@@ -4,7 +4,7 @@ catalogue says openly; people only where a recommender is trusted with the truth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from recsim.eventlog import EventLog
 from recsim.logrows import before_the_loop
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
-from recsim.recommenders import Fitting, Model, Recommender, depth
+from recsim.recommenders import Fitting, Model, Recommender, Truth, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
 from recsim.signals import AnchorReplay, Stream
@@ -33,11 +33,13 @@ class Feed:
 
     def __init__(
         self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, log: EventLog,
-        streams: Sequence[Stream], *, threads: int, tastes: bool,
+        streams: Sequence[Stream], truth: Callable[[], Truth], *, threads: int, tastes: bool,
     ) -> None:  # fmt: skip
-        """Begin with the model that serves first. tastes: publish them in any case, for arms that may want them."""
+        """Begin with the model that serves first. truth: as it is now, asked for where a recommender is trusted with it;
+        tastes: publish them in any case, for arms that may want them.
+        """
         self.scenario, self.randomness, self.threads, self.log, self.streams = scenario, randomness, threads, log, streams
-        self._truth, self._tastes = (users, items), tastes or scenario.policy.tastes
+        self._truth, self._tastes = truth, tastes or scenario.policy.tastes
         self.users, self.items, self.topics = users.address, items.address, items.topics
         spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
         self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
@@ -123,7 +125,7 @@ class Feed:
         previous = self.trained if isinstance(self.trained, recommender.model) else None
         setting = Fitting(
             epoch, len(self.users), self.items, counts, depth(rows, len(self.items)), self.randomness,
-            previous, self.threads, self._truth if recommender.trusted else None,
+            previous, self.threads, self._truth() if recommender.trusted else None,
         )  # fmt: skip
         return recommender.fit(rows, setting)
 

@@ -81,10 +81,11 @@ def of_told(told: Told, second: int, epoch: int) -> Columns:
     }  # fmt: skip
 
 
-def of_shadow(visits: Visits, item: Items32, number: int, epoch: np.ndarray) -> Columns:
-    """Return columns of shadow rows, one for click *number* of each visit: (n,) items and epochs."""
+def of_shadow(visits: Visits, item: Items32, number: int, epoch: int) -> Columns:
+    """Return columns of shadow rows, one for click *number* of each visit: (n,) items, in an epoch."""
     return _unconsumed(len(item), Origin.ORGANIC) | {
-        "time": visits.time, "epoch": epoch, "visit": visits.ordinal.astype(np.int32), "user": visits.user.astype(np.int32),
+        "time": visits.time, "epoch": np.full(len(item), epoch, np.int32),
+        "visit": visits.ordinal.astype(np.int32), "user": visits.user.astype(np.int32),
         "item": item, "position": np.full(len(item), number, np.int16),
     }  # fmt: skip
 

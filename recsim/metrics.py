@@ -277,6 +277,27 @@ def effective_topics(topic_mass: npt.ArrayLike) -> float:
     return float(np.exp(seen).mean()) if len(seen) else math.nan
 
 
+def interest_shift(interests: npt.ArrayLike, innate: npt.ArrayLike) -> float:
+    """Return how far people have moved: the mean over users of half the sum of |p_uk - q_uk| over topics k.
+
+    That is the total variation distance of p, what she is interested in now, from q, what she was born with.
+
+    interests, innate: (users, topics) non-negative; rows are scaled to sum to 1. Range 0 to 1, no unit. NaN without users.
+    Raises RecsimError for shares that are negative or not finite, and for two shapes.
+    Source: the total variation distance, e.g. Levin and Peres, Markov Chains and Mixing Times (2017), chapter 4.
+
+    >>> interest_shift([[0.5, 0.5], [1, 0]], [[1, 0], [1, 0]])
+    0.25
+    """
+    now, born = (_numbers(name, array, dimensions=2) for name, array in (("interests", interests), ("innate", innate)))
+    if now.shape != born.shape:
+        raise RecsimError(f"innate: its shape is {born.shape}, that of interests {now.shape}; give the same users and topics")
+    if not len(now):
+        return math.nan
+    now, born = (rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300) for rows in (now, born))
+    return float(np.abs(now - born).sum(axis=1).mean() / 2)
+
+
 def click_rate(clicks: npt.ArrayLike, impressions: npt.ArrayLike) -> float:
     """Return the clicks per impression: what the platform's own benchmark sees.
 
@@ -307,6 +328,9 @@ class Window:
     consumed. consumed: (users,) int64, number of things consumed.
     clickers: (items,) int64, distinct users who had clicked the item before the epoch. active: users active before or
     in the epoch, all of those clickers among them.
+    utility_innate: (users,), the same by the interests that she was born with; None where nobody changes. interests,
+    innate: (users, topics), shares of topics that each is interested in as the window ends, and was born with.
+    curiosity: (users,), the probability that her visits do without the feed, but for lifts.
     visits: in the window, organic ones too. labels: paid for by human signals; spent: their price, in clicks.
     human_share, human_weight: in [0, 1], share of human signal in the training rows of the serving model, and in their
     weight. depth: mean generations between those rows and a human cause. All three NaN when it was not trained.
@@ -326,6 +350,10 @@ class Window:
     visits: int = 0
     labels: int = 0
     spent: float = 0.0
+    utility_innate: Floats | None = None
+    interests: Floats | None = None
+    innate: Floats | None = None
+    curiosity: Floats | None = None
 
 
 METRICS: dict[str, str] = {
@@ -355,6 +383,10 @@ METRICS: dict[str, str] = {
     "feed_topics": "mean effective number of topics in a user's feed, in topics",
     "click_rate": "clicks in the feed per impression in the feed, 0 to 1",
     "utility": "mean true utility of what was consumed, per item consumed; also for mainstream and niche users",
+    "utility_innate": "the same by the interests that people were born with, per item consumed",
+    "interest_topics": "mean effective number of topics in a person's interests, in topics",
+    "interest_shift": "mean share of a person's interests that has moved away from those she was born with, 0 to 1",
+    "curiosity": "mean probability that a visit does without the feed, but for lifts, 0 to 1",
     "human_share": "share of human signal in the rows that the serving model was trained on, 0 to 1",
     "human_weight": "share of human signal in the weight of those rows, 0 to 1",
     "depth": "mean generations of the recommender between those rows and a human cause, in generations",
@@ -385,6 +417,7 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
         "feed_topics": effective_topics(window.shown_topics),
         "click_rate": click_rate(feed_clicks, feed),
         "utility": _mean_utility(window, np.ones(len(window.niche), bool)),
+        **_people(window),
         "human_share": window.human_share,
         "human_weight": window.human_weight,
         "depth": window.depth,
@@ -401,6 +434,18 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
         ("mainstream", "utility", _mean_utility(window, ~window.niche)),
         ("niche", "utility", _mean_utility(window, window.niche)),
     ]
+
+
+def _people(window: Window) -> dict[str, float]:
+    """Return the figures of how people have changed; NaN where the window does not say."""
+    born = window.utility if window.utility_innate is None else window.utility_innate
+    interests, innate = window.interests, window.innate
+    return {
+        "utility_innate": _ratio(float(born.sum()), float(window.consumed.sum())),
+        "interest_topics": math.nan if interests is None else effective_topics(interests),
+        "interest_shift": math.nan if interests is None or innate is None else interest_shift(interests, innate),
+        "curiosity": math.nan if window.curiosity is None else float(window.curiosity.mean()),
+    }
 
 
 def _catalogue(feed: Ints, clicks: Ints, model: Ints) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ class Users:
 
     def __len__(self) -> int:
         return len(self.address)
+
+
+Own = dict[str, npt.NDArray[Any]]
+"""State columns by name, each (users, ...); "interests", "curiosity" and "innate" (interests as they were born) among them."""
 
 
 class Population(Recipe):

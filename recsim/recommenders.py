@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from recsim.catalog import Items
 from recsim.consumption import spread
 from recsim.errors import RecsimError
 from recsim.lottery import Lottery
-from recsim.population import Users
+from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights
 from recsim.world import NOTHING, Bools, Counts, Items32, Published, Ranking, Rows, Visits
@@ -311,6 +311,15 @@ class Recommender(Recipe):
         raise NotImplementedError
 
 
+class Truth(NamedTuple):
+    """People and items as they are: wants (users, topics), what each wants now; own: their state columns by name."""
+
+    users: Users
+    items: Items
+    wants: Floats
+    own: Own
+
+
 @dataclass(frozen=True)
 class Fitting:
     """What every fit is told beside the rows; nothing of what people want or items are.
@@ -318,7 +327,7 @@ class Fitting:
     epoch: the number of the new model. users: how many there are. address: (items,), where items' random numbers live.
     counts: of the intervals that the training window covers. depth: (items,), of rows that the model will cause, in
     generations. previous: the model before, for those that start warm. threads: how many may work. truth: people and
-    items as they are, for a trusted recommender only.
+    items as they are at the cut, for a trusted recommender only.
     """
 
     epoch: int
@@ -329,7 +338,7 @@ class Fitting:
     randomness: Randomness
     previous: Model | None = None
     threads: int = 1
-    truth: tuple[Users, Items] | None = None
+    truth: Truth | None = None
 
     @property
     def items(self) -> int:
@@ -395,7 +404,10 @@ class Popularity(Recommender):
 
 
 class Oracle(Recommender):
-    """Rank by the true preference p_u: the upper bound, and the one recommender that is handed the truth."""
+    """Rank by the true preference p_u: the upper bound, and the one recommender that is handed the truth.
+
+    The truth is that of the cut: where people change, retrain often, or it is behind them.
+    """
 
     trusted = True
     learns = False
@@ -405,10 +417,10 @@ class Oracle(Recommender):
         """Return theta and phi a / W as factors."""
         if setting.truth is None:
             raise ValueError("Oracle must be handed the truth")
-        users, truth = setting.truth
+        users, items, wants, _ = setting.truth
         return Factors(
-            setting.epoch, rows.per_item(setting.items), setting.depth, users.interests.copy(),
-            np.ascontiguousarray(truth.demand_by_topic().T), np.ones(len(users), np.bool_), np.ones(len(truth), np.bool_),
+            setting.epoch, rows.per_item(setting.items), setting.depth, wants.copy(),
+            np.ascontiguousarray(items.demand_by_topic().T), np.ones(len(users), np.bool_), np.ones(len(items), np.bool_),
         )  # fmt: skip
 
 

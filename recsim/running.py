@@ -87,6 +87,8 @@ def _again(
         if bytes(kept[0]["drawn"]).decode() != world.drawn:
             raise RecsimError(f"{out}: its people or items are not those it began with; bring them back, or start anew")
         restore(world, *kept)
+        if world.scenario.open_loop:
+            restore_shadow(world, archive.parts("shadow", world.epoch))
     return world, archive
 
 
@@ -107,7 +109,9 @@ class Keeper:
         if world.scenario.log == "impressions":
             self.archive.rows("impressions", world.epoch, impressions, world.impressions.digest.hex())
             world.impressions.forget()
-        self.archive.item_counts(world.epoch, counts)
+        self.archive.part("items", world.epoch, counts)
+        if world.scenario.open_loop:
+            self.archive.part("shadow", world.epoch, world.shadow.close_epoch())
         self.archive.history(world.history)
 
     def deploy(self, world: World) -> None:
@@ -149,8 +153,8 @@ def state(world: World) -> dict[str, Any]:
     return {
         "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
         "impressions_digest": world.impressions.digest, "next_time": world.crowd.next_time, "ordinal": world.crowd.ordinal,
-        "drawn": world.drawn.encode(), "next_reading": world.next_reading, "intervals": np.stack(counters.intervals),
-        "provenance": np.array(counters.provenance),
+        "settled": world.crowd.settled, "drawn": world.drawn.encode(), "next_reading": world.next_reading,
+        "intervals": np.stack(counters.intervals), "provenance": np.array(counters.provenance),
     } | {
         f"{thing}.{name}": value
         for thing, arrays in _things(world).items()
@@ -159,10 +163,12 @@ def state(world: World) -> dict[str, Any]:
 
 
 def _things(world: World) -> dict[str, dict[str, Any]]:
-    """Return the arrays of the model, of what is published with it, and of the signals' streams, by the name of each."""
+    """Return the arrays of the model, of what is published with it, of the state of people, and of the signals' streams, by
+    the name of each.
+    """
     published = {name: getattr(world.feed.published, name) for name in ("counts", "impressions", "clicks", "taste")}
     streams = {f"stream{place}": stream.arrays() for place, stream in enumerate(world.streams)}
-    return {"model": world.feed.model.arrays(), "published": published} | streams
+    return {"model": world.feed.model.arrays(), "published": published, "own": world.crowd.own} | streams
 
 
 def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
@@ -170,7 +176,7 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
     crowd, feed = world.crowd, world.feed
     world._now, feed.epoch, feed.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
     world.next_reading = int(kept["next_reading"])
-    crowd.next_time, crowd.ordinal, world.history = kept["next_time"], kept["ordinal"], history
+    crowd.next_time, crowd.ordinal, crowd.settled, world.history = kept["next_time"], kept["ordinal"], kept["settled"], history
     for columns in epochs:
         world.log.extend(columns)
         world.log.close_epoch()
@@ -178,7 +184,6 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
     clicks = world.log.columns()
     made = clicks["clicked"]
     crowd.consumed = Consumed.of(len(world.users), clicks["user"][made], clicks["item"][made])
-    world.imagine_past()
     _, had = crowd.consumed.stretch(np.arange(len(world.users)))
     counters = world.counters
     counters.clickers = np.bincount(had, minlength=len(world.items))
@@ -192,9 +197,19 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
         feed.model = feed.trained = world.scenario.recommender.model(**model)
         published = Published(topics=world.items.topics, **_part(kept, "published"))
         feed.published = feed.to_publish = published
+    crowd.own.update(_part(kept, "own"))
     for place, stream in enumerate(world.streams):
         for name, value in _part(kept, f"stream{place}").items():
             setattr(stream, name, value if value.ndim else value.item())
+
+
+def restore_shadow(world: World, epochs: list[Columns]) -> None:
+    """Set the shadow log to what it was, given its rows of all epochs before."""
+    for columns in epochs:
+        world.shadow.extend(columns)
+        world.shadow.close_epoch()
+    rows = world.shadow.columns()
+    world.crowd.shadow_consumed = Consumed.of(len(world.users), rows["user"], rows["item"])
 
 
 def _part(kept: dict[str, Any], thing: str) -> dict[str, Any]:

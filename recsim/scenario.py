@@ -13,7 +13,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
 from recsim.catalog import Catalog, SyntheticItems
+from recsim.dynamics import Dynamics
 from recsim.errors import RecsimError, nearest
+from recsim.network import Network
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
@@ -46,10 +48,12 @@ class Scenario(Recipe):
     world_seed: int = Field(1, ge=0, lt=2**63, description="seed that draws people and items")
     population: Kind[Population] = Field(default_factory=SyntheticUsers, description="who the people are")
     catalog: Kind[Catalog] = Field(default_factory=SyntheticItems, description="what there is to consume")
+    network: Kind[Network] | None = Field(None, description="who is a friend of whom; without one nobody is")
     visits: Kind[Pace] = Field(default_factory=Poisson, description="when people come")
     choice: Kind[Choice] = Field(default_factory=Luce, description="what people click")
     consumption: Literal["once", "again"] = Field("once", description="whether an item can be consumed again")
     consumed: Literal["leave", "stay"] = Field("leave", description="whether consumed items leave the slate or stay")
+    dynamics: tuple[Kind[Dynamics], ...] = Field((), description="how people change, one after the other")
     recommender: Kind[Recommender] = Field(default_factory=ALS, description="how models are trained")
     policy: Kind[Policy] = Field(default_factory=Greedy, description="how a ranking becomes a slate")
     start: Kind[Recommender] = Field(default_factory=Random, description="what serves before the first deployment")
@@ -58,6 +62,7 @@ class Scenario(Recipe):
     signals: tuple[Kind[Signal], ...] = Field((), description="streams of human signal")
     open_loop: bool = Field(False, description="whether models learn from what people would do unsteered: the placebo")
     readings_every: float = Field(0.0, ge=0, description="days between readings within an epoch; 0: epochs only")
+    graphs: bool = Field(False, description="whether to measure the graphs of co-clicks in every epoch: polarisation")
     log: Literal["clicks", "impressions"] = Field("clicks", description="what the run folder keeps row by row")
 
     @field_validator("readings_every")
@@ -75,7 +80,7 @@ class Scenario(Recipe):
             raise ValueError(f"open_loop teaches rows that nobody was shown, but {self.policy.kind} learns from click rates")
         return self
 
-    @field_validator("training", "signals", mode="before")
+    @field_validator("training", "signals", "dynamics", mode="before")
     @classmethod
     def _listed(cls, tables: Any) -> Any:
         return tuple(tables) if isinstance(tables, list) else tables

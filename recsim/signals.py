@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from recsim.consumption import spread
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
+from recsim.network import Friends
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights, listed, possible
 from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Origin, Visits
@@ -31,7 +31,8 @@ class Stream:
 
     began: the day of its first moment. serial: its place among the signals of its kind that are not off. every: days
     between its moments. moments: how many of them are over. chosen: the visits that a count has chosen, as sorted
-    numbers user * 2**32 + ordinal; share: of all visits to the feed in that time. inbox: (users,), the item that
+    numbers user * 2**32 + ordinal; share: of those that it chose among; listed: these, where people change and others
+    than these may come to the feed. inbox: (users,), the item that
     waits for each user, NOTHING where none does; opened: (users,), the one she was shown last; via: (users,), how the
     sender of what came last had met it. picks: items chosen last, and their addresses. anchor: (2, rows), users and
     items of a log from before the loop.
@@ -47,6 +48,7 @@ class Stream:
     picks_address: npt.NDArray[np.uint32]
     anchor: npt.NDArray[np.int32]
     chosen: Ints
+    listed: Ints
     began: float
     share: float = 0.0
     moments: int = 0
@@ -78,7 +80,8 @@ class Occasion:
     demand: (topics, items), of those who want a topic, the share that wants each item.
     ask(user, address, label): what these people would choose unsteered, their random numbers taken from other
     addresses. fans(item, label): one user for each item, drawn from those who want it. clicks(second): what was
-    consumed since a second, as columns of the log.
+    consumed since a second, as columns of the log. friends: who is a friend of whom. moving: whether
+    people change, so that another visit may come to the feed than was to be expected.
     """
 
     moment: int
@@ -92,6 +95,8 @@ class Occasion:
     ask: Callable[[Ints, npt.NDArray[np.uint64], str], Items32]
     fans: Callable[[Items32, str], Ints]
     clicks: Callable[[int], Columns]
+    friends: Friends
+    moving: bool
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ class Signal(Recipe):
         return Stream(
             self, serial, self.every or every, np.full(users, NOTHING, np.int32), np.full(users, NOTHING, np.int32),
             np.full(users, -1, np.int8), np.zeros(0, np.int32), np.zeros(0, np.uint32),
-            np.zeros((2, 0), np.int32), np.zeros(0, np.int64), self.from_day,
+            np.zeros((2, 0), np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), self.from_day,
         )  # fmt: skip
 
     @property
@@ -179,6 +184,7 @@ class Signal(Recipe):
             chance = occasion.randomness.uniform(f"{self.kind}.choice", occasion.users[user], ordinal, stream.serial)
             taken = smallest(chance, self.count)
             stream.chosen = np.sort((user[taken] << 32) | ordinal[taken])
+            stream.listed = np.sort((user << 32) | ordinal) if occasion.moving else stream.listed
             stream.share = len(taken) / max(len(user), 1)
         return None, 0
 
@@ -197,7 +203,10 @@ class Signal(Recipe):
     # ---------------------------------------------------------------------------------------- in the slates of visits
     def prior(self, stream: Stream, visits: Visits) -> Floats:
         """Return the probability, (n,), that the signal touches each visit: the rate, or the share that a count is."""
-        return np.where(self.active(visits.time), stream.share if self.rate is None else self.rate, 0.0)
+        possible = self.active(visits.time)
+        if len(stream.listed):
+            possible &= np.isin((visits.user << 32) | visits.ordinal, stream.listed)
+        return np.where(possible, stream.share if self.rate is None else self.rate, 0.0)
 
     def touches(self, stream: Stream, visits: Visits) -> Bools:
         """Return which visits, (n,), the signal touches."""
@@ -332,8 +341,9 @@ class FriendShares(Signal):
     """Let people pass on what they consumed to their friends; it waits in the friend's inbox for the next visit to the feed.
 
     Every *every* days each item that a user consumed since is passed to each friend with probability *rate*, or
-    *count* such passes are drawn in all. An inbox holds what came last. edges: pairs of users, by running number, who
-    are friends of each other. The log says in `via` how the sender had met the item.
+    *count* such passes are drawn in all. An inbox holds what came last. Friends are those of the scenario's network,
+    or, where *edges* are given, these pairs of users by running number. The log says in `via` how the sender had met the
+    item.
     """
 
     origin: ClassVar[Origin] = Origin.FRIEND
@@ -361,21 +371,16 @@ class FriendShares(Signal):
             raise RecsimError(f"signals.edges: names user {nobody} of {users}, counted from 0; leave that pair out")
 
     @cached_property
-    def _friends(self) -> tuple[Ints, Ints]:
-        """Who is a friend of whom: all friends by user, and where the first one of each user is."""
-        pairs = np.array(self.edges, np.int64).reshape(-1, 2)
-        pairs = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-        return pairs[:, 0], pairs[:, 1]
+    def _pairs(self) -> Ints:
+        return np.array(self.edges, np.int64).reshape(-1, 2)
 
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
         """Pass on what was consumed since the moment before."""
         clicks = occasion.clicks(stream.second(occasion.moment - 1) if occasion.moment else occasion.second)
         clicks = _last_of_each(clicks)
-        sender, friend = self._friends
-        first, last = np.searchsorted(sender, clicks["user"]), np.searchsorted(sender, clicks["user"], side="right")
-        run, place = spread(last - first)
-        to, item = friend[first[run] + place], clicks["item"][run]
+        friends = Friends.of(len(occasion.users), self._pairs) if self.edges else occasion.friends
+        run, to = friends.stretch(clicks["user"])
+        item = clicks["item"][run]
         label = f"FriendShares.pass.{stream.serial}@{occasion.moment}"
         chance = occasion.randomness.uniform(label, occasion.users[clicks["user"][run]], occasion.items[item], occasion.users[to])
         passed = self._taken(chance)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from recsim import clock, logrows
+from recsim import clock, logrows, polarisation
 from recsim.archive import History
+from recsim.behaviour import People
 from recsim.catalog import Items
 from recsim.consumption import nth
 from recsim.counting import Counters
@@ -21,6 +24,7 @@ from recsim.eventlog import Columns, EventLog
 from recsim.feed import Feed
 from recsim.lottery import Lottery
 from recsim.metrics import measure
+from recsim.network import Friends
 from recsim.policies import Policy
 from recsim.population import Users
 from recsim.randomness import Randomness
@@ -28,9 +32,13 @@ from recsim.recommenders import Model
 from recsim.scenario import Scenario
 from recsim.signals import AnchorReplay, Occasion, Stream
 from recsim.slates import compose, sound
-from recsim.world import DAY, NOTHING, Clicks, Ints, Visits
+from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unfilled
 
 TILE = 4096  # visits served at a time
+SHARED = (
+    "world_seed", "population", "catalog", "network", "visits", "choice", "consumption", "consumed", "dynamics", "retrain",
+)  # fmt: skip
+"""Settings in which arms may not differ."""
 
 
 class World:
@@ -43,7 +51,9 @@ class World:
         self, scenario: Scenario, seed: int, threads: int = 1, tile: int = TILE, *, forks: bool = False,
         like: World | None = None,
     ) -> None:  # fmt: skip
-        """Draw the world at second 0. forks: keep what a fork may need; like: a world of the same people and items."""
+        """Draw the world at second 0. forks: keep what a fork may need, tastes of users and the shadow log; like: a world of
+        the same people and items.
+        """
         self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
@@ -52,16 +62,19 @@ class World:
         items: Items = like.items if like else scenario.catalog.draw(drawn)
         check(scenario, users, items)
         demand: Lottery = like.crowd.demand if like else Lottery(items.demand_by_topic())
+        friends = like.crowd.friends if like else _friends(scenario, drawn, users)
         self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
         self.streams = _streams(scenario, len(users))
-        self.crowd: Crowd = Crowd(scenario, self.randomness, users, items, demand, self.streams)
+        self.crowd: Crowd = Crowd(scenario, self.randomness, users, items, demand, friends, self.streams)
         for stream in self.streams:
             if isinstance(stream.signal, AnchorReplay):
                 stream.anchor = stream.signal.before(stream, self.occasion(0))
+        self.shadows = scenario.open_loop or forks
         teaching = self.shadow if scenario.open_loop else self.log
         self.feed = Feed(
-            scenario, self.randomness, users, items, teaching, self.streams, threads=self.threads, tastes=forks
-        )
+            scenario, self.randomness, users, items, teaching, self.streams, lambda: self.crowd.truth(self._now),
+            threads=self.threads, tastes=forks,
+        )  # fmt: skip
         self.next_reading = round(scenario.readings_every * DAY)
         self.history: History = []
         self.on_epoch: Callable[[World, Columns, Columns], None] = lambda world, clicks, impressions: None
@@ -109,7 +122,8 @@ class World:
     def drawn(self) -> str:
         """The SHA-256 of what people and items are, as hexadecimal text: a run can only go on in the world it began in."""
         users, items = self.users, self.items
-        arrays = users.interests, users.activity, users.curiosity, users.niche, items.topics, items.appeal
+        arrays = [users.interests, users.activity, users.curiosity, users.niche, items.topics, items.appeal]
+        arrays += [self.crowd.friends.start, self.crowd.friends.friend] if self.scenario.network else []
         return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
     @property
@@ -169,8 +183,16 @@ class World:
     def read(self, window: str) -> None:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
-        for group, metric, value in measure(self.counters.window(self.users.niche, active)):
+        figures = measure(self.counters.window(self.users.niche, active, self.crowd.minds(self._now)))
+        for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
+
+    def _polarisation(self) -> list[tuple[str, str, float]]:
+        """Return the figures of the graphs of co-clicks of the epoch so far, people by the interest they were born with."""
+        rows = self.log.columns(self.log.epoch_start)
+        user, item = (rows[name][rows["clicked"]] for name in ("user", "item"))
+        edges = self.crowd.friends.edges() if self.scenario.network else None
+        return polarisation.measure(user, item, self.users.interests.argmax(axis=1), self.items.topics.argmax(axis=1), edges)
 
     def tell(self, stream: Stream) -> None:
         """Let a signal do what this moment of its timetable asks for; its rows enter the log before those of visits."""
@@ -199,13 +221,14 @@ class World:
         signal is the same go on; others begin now. Where this world was not drawn with forks=True, the counts of
         impressions of the past are those of its own training window.
         """
-        for name in ("world_seed", "population", "catalog", "visits", "choice", "consumption", "consumed", "retrain"):
+        for name in SHARED:
             if getattr(scenario, name) != getattr(self.scenario, name):
                 raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
         if self.cuts != self.epoch:
             raise RecsimError(f"fork: on day {self._now / DAY:g} a model waits to go live; fork after it is deployed")
-        if self._now and scenario.policy.tastes and not self.forks:
-            raise RecsimError(f"policy: {scenario.policy.kind} needs what a world keeps that is drawn with forks=True")
+        for setting, wanted in ((f"policy: {scenario.policy.kind}", scenario.policy.tastes), ("open_loop", scenario.open_loop)):
+            if self._now and wanted and not self.forks:
+                raise RecsimError(f"{setting}: needs what a world keeps that is drawn with forks=True")
         twin = World(scenario, self.seed, self.threads, self.tile, like=self)
         if self._now:
             twin._take_over(self)
@@ -217,11 +240,10 @@ class World:
         if self.scenario.readings_every != other.scenario.readings_every:
             every = round(self.scenario.readings_every * DAY)
             self.next_reading = every * max(1, -(-self._now // max(every, 1)))
-        self.log.take_over(other.log)
-        self.impressions.take_over(other.impressions)
+        for ours, theirs in ((self.log, other.log), (self.impressions, other.impressions), (self.shadow, other.shadow)):
+            ours.take_over(theirs)
         self.crowd.take_over(other.crowd)
         self.feed.take_over(other.feed)
-        self.imagine_past()
         for place, stream in enumerate(self.streams):
             same = [theirs for theirs in other.streams if (theirs.signal, theirs.serial) == (stream.signal, stream.serial)]
             if same:
@@ -229,86 +251,77 @@ class World:
             else:
                 stream.begin(self._now)
 
-    def imagine_past(self) -> None:
-        """Draw the shadow rows of all clicks so far, where the scenario wants any: they have addresses, so they are
-        always the same.
-        """
-        if not self.scenario.open_loop:
-            return
-        rows = self.log.columns()
-        rows = {name: column[rows["clicked"]] for name, column in rows.items()}
-        nth_of_visit, nth_of_user = nth(rows["user"], rows["visit"]), nth(rows["user"])
-        for turn in range(int(nth_of_user.max(initial=-1)) + 1):
-            for number in np.unique(nth_of_visit[nth_of_user == turn]):
-                now = np.flatnonzero((nth_of_user == turn) & (nth_of_visit == number))
-                user = rows["user"][now].astype(np.int64)
-                visits = Visits(
-                    user, self.users.address[user], rows["visit"][now].astype(np.uint32), rows["time"][now],
-                    len(self.items), self.randomness, None,
-                )  # fmt: skip
-                imagine(self, visits, int(number), rows["epoch"][now])
-        self.shadow.close_window()
-
 
 # ------------------------------------------------------------------------------------------------------ one visit
 def visit(world: World, visits: Visits) -> None:
     """Let users visit: row i of every array below belongs to visit i."""
-    searching = world.crowd.searching(visits)
+    people = world.crowd.meet(visits)
+    searching = world.crowd.searching(visits, people)
+    fed, alone = np.flatnonzero(~searching), np.flatnonzero(searching)
+    slate, order = browse(world, visits.take(fed), people.take(fed))
+    found = search(world, visits.take(alone), people.take(alone))
+    clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
+    consume(world, visits.take(clicks.row), people.take(clicks.row), clicks)
     world.counters.visits += len(visits)
-    consume(world, visits, browse(world, visits, np.flatnonzero(~searching)), search(world, visits, np.flatnonzero(searching)))
+    if world.crowd.dynamics:
+        world.crowd.react(visits, people, Seen.of(len(visits), fed, slate, order, alone, found))
 
 
-def browse(world: World, visits: Visits, rows: Ints) -> Clicks:
-    """Let the visits *rows* look at the feed; return what they click."""
-    if not len(rows):
-        return Clicks.none()
-    visits, scenario = visits.take(rows), world.scenario
+def browse(world: World, visits: Visits, people: People) -> tuple[Slate, npt.NDArray[np.int16]]:
+    """Let users look at the feed; return what they are shown, and the order of their clicks, 0 for none."""
+    scenario = world.scenario
+    if not len(visits):
+        return unfilled(scenario.slate), np.zeros((0, scenario.slate), np.int16)
     slate = compose(visits, world.feed.rank(visits), scenario.slate, scenario.policy, world.streams)
     if not type(scenario.policy).__module__.startswith("recsim."):
         sound(visits, slate, scenario.policy)
-    order = scenario.choice.click(visits, slate, world.crowd.people(visits))
+    order = scenario.choice.click(visits, slate, people)
     world.counters.show(visits, slate)
     if scenario.log == "impressions":
         world.impressions.append(logrows.of_slates(visits, slate, order, world.epoch, world.feed.depth, world.streams))
-    return logrows.clicks_of(slate, order, rows)
+    return slate, order
 
 
-def search(world: World, visits: Visits, rows: Ints) -> Clicks:
-    """Let the visits *rows* find something without the feed: one item each, drawn from their true preference."""
-    if not len(rows):
-        return Clicks.none()
-    return logrows.found(rows, world.crowd.find(visits.take(rows)))
+def search(world: World, visits: Visits, people: People) -> Items32:
+    """Let users find something without the feed: one item each, drawn from their true preference."""
+    return world.crowd.find(visits, people) if len(visits) else np.zeros(0, np.int32)
 
 
-def consume(world: World, visits: Visits, clicks: Clicks, searched: Clicks) -> None:
-    """Write clicks in the feed, and those without it, into the log, the counts and the users' own rows."""
-    clicks = clicks.and_(searched)
-    if not len(clicks.row):
+def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> None:
+    """Write clicks, row i being that of visit i, into the log, the counts and the users' own rows."""
+    if not len(visits):
         return
-    made, scenario = visits.take(clicks.row), world.scenario
-    utility = scenario.choice.utility(made, clicks.item, world.crowd.people(made))
-    world.log.append(logrows.of_clicks(made, clicks, world.epoch, world.feed.depth, world.streams))
-    new = world.crowd.consumed.add(made.user, clicks.item)
-    world.counters.click(made.user, clicks.item, clicks.origin, utility, new)
-    if scenario.consumed == "leave" or scenario.open_loop:
+    scenario = world.scenario
+    utility = scenario.choice.utility(visits, clicks.item, people)
+    born = replace(people, interests=people.own["innate"]) if people.own else people
+    innate = scenario.choice.utility(visits, clicks.item, born) if people.own else utility
+    world.log.append(logrows.of_clicks(visits, clicks, world.epoch, world.feed.depth, world.streams))
+    new = world.crowd.consumed.add(visits.user, clicks.item)
+    world.counters.click(visits.user, clicks.item, clicks.origin, utility, innate, new)
+    if scenario.consumed == "leave" or world.shadows:
         number = nth(clicks.row)
         for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
             if scenario.consumed == "leave":
-                world.feed.shortlists.drop(made.user[turn], clicks.item[turn])
-            if scenario.open_loop:
-                imagine(world, made.take(turn), int(number[turn[0]]), np.full(len(turn), world.epoch, np.int32))
+                world.feed.shortlists.drop(visits.user[turn], clicks.item[turn])
+            if world.shadows:
+                imagine(world, visits.take(turn), people.take(turn), int(number[turn[0]]))
 
 
-def imagine(world: World, visits: Visits, number: int, epoch: np.ndarray) -> None:
+def imagine(world: World, visits: Visits, people: People, number: int) -> None:
     """For click *number* of each visit, draw what its user would have consumed unsteered, and write it into the shadow log.
 
     Nobody consumes it: it teaches in place of the click. A shadow that has had everything leaves no row.
     """
-    item = world.crowd.imagine(visits, number)
-    found = item != NOTHING
-    visits, item, epoch = visits.take(found), item[found], epoch[found]
+    item = world.crowd.imagine(visits, people, number)
+    visits, item = visits.take(item != NOTHING), item[item != NOTHING]
     world.crowd.shadow_consumed.add(visits.user, item)
-    world.shadow.append(logrows.of_shadow(visits, item, number, epoch))
+    world.shadow.append(logrows.of_shadow(visits, item, number, world.epoch))
+
+
+def _friends(scenario: Scenario, randomness: Randomness, users: Users) -> Friends:
+    """Return who is a friend of whom: nobody, where there is no network."""
+    nobody = np.zeros((0, 2), np.int64)
+    return scenario.network.draw(randomness, users) if scenario.network else Friends.of(len(users), nobody)
 
 
 def _streams(scenario: Scenario, users: int) -> list[Stream]:

@@ -204,5 +204,45 @@ def say_fit(report: Mapping[str, Any], out: Path) -> None:
     say_pairs(lines | {"assumed": report["assumed"], "world": str(out)})
 
 
+def say_clicks(report: Mapping[str, Any], out: Path) -> None:
+    """Print what a log of impressions says about clicks, and what it cannot say, for people."""
+    clicks = report["clicks"]
+    visits = "" if clicks["visits"] is None else f" in {clicks['visits']:,} visits"
+    people = f"{report['users']:,} users" if report["settings"]["user"] else "no users"
+    how = {
+        "luce": "Luce: people choose one item of the slate, or leave",
+        "given": "Given: rows one by one, items alike",
+        "given by item": "Given: rows one by one, a click rate for each item",
+    }[clicks["model"]]
+    lines = {
+        "log": f"{report['rows']:,} impressions{visits}, {clicks['clicked']:,} clicks; {report['items']:,} "
+        f"items, {people}",
+        "model": f"{how}; intervals hold the true figure with probability {clicks['click_rate']['level']:g}, each for itself",
+        "click rate": _with_interval(clicks["click_rate"]),
+    }  # fmt: skip
+    if clicks["uniform_rate"]:
+        lines["uniform"] = f"{_with_interval(clicks['uniform_rate'])} of a feed that shows all alike, by propensities"
+    lines |= {name: _with_interval(estimate) for name, estimate in clicks["estimates"].items()}
+    for shape, test in report["shapes"].items():
+        lines[f"bias {shape}?"] = f"p = {test['p']:.2g}, against biases that are free (likelihood ratio)"
+    unknown = "\n".join(f"{name}: {why}" for name, why in clicks["not_identified"].items())
+    choice = "none: something that it needs is not identified" if report["choice"] is None else f"in {out / 'report.json'}"
+    say_pairs(lines | {"not told": unknown or "nothing", "assumed": report["assumed"], "choice": choice, "world": str(out)})
+
+
+def _with_interval(estimate: Mapping[str, Any]) -> str:
+    """Return a figure and its interval; one that begins at 0 is a bound from above.
+
+    >>> _with_interval({"value": 0.5, "low": 0.4, "high": 0.61, "level": 0.95})
+    '0.5 (0.4 to 0.61)'
+    >>> _with_interval({"value": 0.0, "low": 0.0, "high": None, "level": 0.95})
+    '0 (no bound from above)'
+    """
+    if estimate["high"] is None:
+        return f"{estimate['value']:.4g} (no bound from above)"
+    between = f"{estimate['low']:.4g} to {estimate['high']:.4g}" if estimate["low"] else f"at most {estimate['high']:.4g}"
+    return f"{estimate['value']:.4g} ({between})"
+
+
 def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

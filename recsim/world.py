@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -165,6 +165,11 @@ class Slate:
     propensity: Floats
 
 
+def unfilled(size: int) -> Slate:
+    """Return the slates of no visits, of *size* positions."""
+    return filled(0, size, lambda placed: (np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0)))
+
+
 def filled(rows: int, size: int, put: Callable[[Items32], tuple[Items32, npt.NDArray[np.int8], Floats]]) -> Slate:
     """Return slates filled from the top by *put*, which is given what is placed (n, r) and returns item, origin, propensity.
 
@@ -208,6 +213,44 @@ class Clicks:
         joined = {name: np.concatenate([column, getattr(more, name)]) for name, column in vars(self).items()}
         order = np.argsort(joined["row"], kind="stable")
         return type(self)(**{name: column[order] for name, column in joined.items()})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What visits saw and consumed; row i belongs to visit i.
+
+    items: (n, k) int32, what the feed showed from the top, NOTHING where it showed nothing and for those who did without it.
+    order: (n, k) int16, 0 where there was no click, else 1 for the first click of the visit, 2 for the second, ...
+    found: (n,) int32, what was consumed without the feed, else NOTHING.
+    """
+
+    items: Items32
+    order: npt.NDArray[np.int16]
+    found: Items32
+
+    @classmethod
+    def of(
+        cls, visits: int, fed: Ints, slate: Slate, order: npt.NDArray[np.int16], searched: Ints, found: Items32
+    ) -> Self:
+        """Return what *visits* visits saw: *slate* and *order* belong to the visits *fed*, *found* to those *searched*."""
+        shape = visits, slate.items.shape[1]
+        all_items, all_order = np.full(shape, NOTHING, np.int32), np.zeros(shape, np.int16)
+        all_found = np.full(visits, NOTHING, np.int32)
+        all_items[fed], all_order[fed], all_found[searched] = slate.items, order, found
+        return cls(all_items, all_order, all_found)
+
+    @property
+    def fed(self) -> Bools:
+        """Which visits were in the feed and shown anything: (n,)."""
+        return (self.items != NOTHING).any(axis=1)
+
+    def consumed(self) -> Iterator[tuple[Ints, Items32]]:
+        """Yield rows and items of what was consumed first in each visit, then second, ..."""
+        rows = np.flatnonzero(self.found != NOTHING)
+        yield rows, self.found[rows]
+        for turn in range(1, int(self.order.max(initial=0)) + 1):
+            row, position = np.nonzero(self.order == turn)
+            yield row, self.items[row, position]
 
 
 @dataclass(frozen=True)

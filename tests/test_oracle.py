@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 from oracle import DTYPES, Row, World, columns, philox
 
 import recsim as rs
+from recsim import simulation
 
 SMALL = rs.Scenario(
     name="small",
@@ -61,6 +64,14 @@ CROWD = {
     "retrain": rs.Retrain(every=2.0),
     "visits": rs.Poisson(rate=0.5),
 }
+
+# strong, so that in a few days all of them show
+REINFORCED, RELAXED, TIRED = rs.Reinforcement(rate=0.2), rs.Relaxation(days=5.0), rs.Fatigue(gain=1.5, days=1.2)
+EXPOSED, WITHERED = rs.Exposure(rate=0.1), rs.Withering(withers=0.3, recovers=0.1)
+MOVING = {
+    "dynamics": (REINFORCED, RELAXED, TIRED, EXPOSED, WITHERED), "days": 12.0, "retrain": rs.Retrain(every=3.0, latency=0.4),
+    "policy": EPSILON, "population": rs.SyntheticUsers(users=12, topics=5, mainstream=2, curiosity=0.4),
+}  # fmt: skip
 
 WORLDS = {
     "random": {"recommender": rs.Random()},
@@ -246,31 +257,84 @@ WORLDS = {
     "softmax, cold": {"policy": rs.Softmax(temperature=1e-6), "recommender": rs.Popularity(score="click_rate"), **AGAIN},
     "softmax, random": {"policy": rs.Softmax(), "recommender": rs.Random()},
     "almost exhausted, softmax": {**FEW, "policy": rs.Softmax(temperature=2.0, candidates=5), "signals": (LIFT, PANEL)},
+    "reinforcement": {**MOVING, "dynamics": (REINFORCED,), "recommender": ALS},
+    "relaxation": {**MOVING, "dynamics": (RELAXED,)},
+    "fatigue": {**MOVING, "dynamics": (TIRED,), **AGAIN},
+    "exposure": {**MOVING, "dynamics": (EXPOSED,), **MANY},
+    "withering": {**MOVING, "dynamics": (WITHERED,), "signals": (LIFT,)},
+    "dynamics": {**MOVING},
+    "dynamics, again, many clicks": {**MOVING, **AGAIN, **MANY, "recommender": ALS, "training": HUMAN},
+    "dynamics, stay": {**MOVING, "consumed": "stay", "choice": rs.Cascade(outside=0.5, satisfied=0.4)},
+    "dynamics, the other way round": {
+        **MOVING, "dynamics": (WITHERED, EXPOSED, TIRED, RELAXED, EXPOSED, REINFORCED), **MANY, "consumption": "again",
+    },
+    "dynamics, some off": {
+        **MOVING, "dynamics": (rs.Reinforcement(rate=0.0), RELAXED, rs.Fatigue(gain=0.0), rs.Withering(withers=0.0), EXPOSED),
+    },
+    "dynamics, oracle": {**MOVING, "recommender": rs.Oracle(), "start": rs.Oracle(), **AGAIN, "visits": rs.Regular(period=0.6)},
+    "dynamics, clicks all the same": {**MOVING, "choice": rs.AlwaysClick(), "policy": rs.UCB(), **AGAIN},
+    "dynamics, open loop": {**MOVING, "open_loop": True, "recommender": ALS, **MANY},
+    "dynamics, open loop, again": {**MOVING, "open_loop": True, **AGAIN, **MANY, "signals": (SURVEY, FRIENDS)},
+    "dynamics, surveys and anchors": {
+        **MOVING, "signals": (SURVEY, ANCHOR, ANCHOR_ITEMS.but(**LATE), SURVEY_COUNT, ANCHOR.but(**LATE)),
+        "start": rs.Popularity(),
+    },
+    "dynamics, counted": {
+        **MOVING,
+        "signals": (PANEL_COUNT.but(every=2.0), EDITORS_COUNT, rs.OrganicLift(count=7), rs.OrganicLift(count=5, every=1.7)),
+    },
+    "dynamics, all signals": {
+        **MOVING, "signals": (rs.OrganicLift(count=6), EDITORS_COUNT, FRIENDS, SURVEY, PANEL_COUNT, ANCHOR, LIFT, PANEL),
+        "recommender": ALS, "start": rs.Popularity(), **MANY,
+    },
+    "dynamics, almost exhausted": {
+        **FEW, "dynamics": MOVING["dynamics"], "signals": (LIFT,), "open_loop": True, "retrain": rs.Retrain(every=2.0),
+    },
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_engine_gives_the_log_of_the_specification(world: str) -> None:
     """Every column of every row is that of a program written from the specification alone, and so is the digest."""
-    scenario = SMALL.but(**WORLDS[world])
-    run, log = rs.run(scenario, seed=7, tile=64, progress=False), World(scenario, seed=7).run()
+    run, log = rs.run(SMALL.but(**WORLDS[world]), seed=7, tile=64, progress=False), specified(world).log
     assert len(log.clicks) > 50
     assert_same(run.impressions, log.impressions)
     assert_same(run.clicks, log.clicks)
     assert run.digest == log.digest
 
 
+@pytest.mark.parametrize("world", [world for world in WORLDS if "dynamics" in WORLDS[world]])
+def test_the_engine_leaves_people_as_the_specification_does(world: str) -> None:
+    """What everybody has become by the end is the same to the last bit: interests, curiosity and fatigue, and since when."""
+    scenario, minds = SMALL.but(**WORLDS[world]), specified(world).minds
+    crowd = simulation.World(scenario, 7, tile=64).advance(scenario.days).crowd
+    assert crowd.settled.tolist() == [mind.settled for mind in minds]
+    expected = {"interests": [mind.interests for mind in minds], "curiosity": [mind.curiosity for mind in minds]}
+    if "fatigue" in crowd.own:
+        expected["fatigue"] = [mind.fatigue for mind in minds]
+    for name, column in expected.items():
+        differ = np.argwhere(bits(crowd.own[name]) != bits(np.array(column)))
+        assert not len(differ), f"{name} of user {differ[0][0]}: {crowd.own[name][differ[0][0]]}, {column[differ[0][0]]}"
+
+
+@cache
+def specified(world: str) -> World:
+    """Return a world of the second program, run to its end."""
+    specified = World(SMALL.but(**WORLDS[world]), seed=7)
+    specified.run()
+    return specified
+
+
 def test_what_is_almost_exhausted_is_drawn_in_the_last_resort() -> None:
     """The worlds above do come to draws that need more than 32 attempts, and to users who have had everything."""
-    worlds = [World(SMALL.but(**WORLDS[world]), seed=7) for world in WORLDS if world.startswith("almost")]
-    logs = [world.run() for world in worlds]
+    worlds = [specified(world) for world in WORLDS if world.startswith("almost")]
     labels = {label.split("@")[0].split("#")[0] for world in worlds for label in world.numbers.keys if "rest" in label}
     assert labels == {
         "organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick", "shadow", "Slots.explore", "Panel.pick.0",
         "Survey.0",
     }  # fmt: skip
     assert all(max(map(len, world.consumed)) == world.truth.items for world in worlds)
-    assert all(len(log.clicks) > 50 for log in logs)
+    assert all(len(world.log.clicks) > 50 for world in worlds)
 
 
 def test_philox_gives_the_published_numbers() -> None:

@@ -391,7 +391,7 @@ def test_a_fork_into_the_open_loop_has_the_shadow_of_its_past(small: rs.Scenario
     )  # fmt: skip
     open_ = deaf.but(open_loop=True)
     for day in (2.0, 5.0):
-        forked, always = world(deaf, day).fork(open_), world(open_, day)
+        forked, always = World(deaf, 7, forks=True).advance(day).fork(open_), world(open_, day)
         for until in (day, deaf.days):
             ours, theirs = (one.advance(until).shadow.columns() for one in (forked, always))
             assert len(ours["time"]) > 100

@@ -9,6 +9,7 @@ To be read from the top, each module importing only those above it (`moments` is
 * `chance`: random numbers at their addresses, and draws from a catalogue by them.
 * `truth`: the people and the items, and what the ones want of the others.
 * `clock`: when people come, and in which order things happen that share a second.
+* `minds`: what each user wants, and how that changes by what she sees and consumes.
 * `eventlog`: the rows of the log, its order and its digest.
 * `recommenders`: what a model learns from, and how it ranks.
 * `training`: the rules that take, weigh or add the rows a model learns from.

@@ -1,4 +1,6 @@
-"""Arithmetic that must come out the same to the last bit: sums in turn, NumPy's logarithm, products in whole numbers."""
+"""Arithmetic that must come out the same to the last bit: sums in turn, NumPy's logarithm and exponential, products in whole
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,11 @@ import numpy as np
 def log(number: float) -> float:
     """Return NumPy's logarithm of a float64, which need not be that of `math`."""
     return float(np.log(number))
+
+
+def exp(number: float) -> float:
+    """Return NumPy's exponential of a float64, which need not be that of `math`."""
+    return float(np.exp(number))
 
 
 def in_turn(numbers: Iterable[float]) -> float:

@@ -29,13 +29,16 @@ def attention(bias: str | float | tuple[float, ...], position: int) -> float:
     return float(np.power(float(position + 1), -bias))
 
 
-def clicked(choice: Choice, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth) -> list[int]:
-    """Return the positions that a user clicks; *closed* are items that she cannot consume again."""
+def clicked(
+    choice: Choice, visit: Visit, slate: list[Placed], closed: Container[int], truth: Truth, wants: list[float]
+) -> list[int]:
+    """Return the positions that a user clicks, one after the other: *closed* are items that she cannot consume again, *wants* how
+    much she wants of each topic.
+    """
     open_positions = [position for position, placed in enumerate(slate) if placed.item not in closed]
-    preference = truth.preference[visit.user]
 
     def weight(position: int) -> float:
-        return truth.items * preference[slate[position].item] * attention(choice.bias, position)
+        return truth.items * truth.preference(wants, slate[position].item) * attention(choice.bias, position)
 
     match choice:
         case rs.AlwaysClick():
@@ -74,13 +77,14 @@ def given(theta: float | tuple[tuple[float, ...], ...], user: int, item: int) ->
     return theta[0 if len(theta) == 1 else user][item]
 
 
-def found(truth: Truth, visit: Visit, user: int, label: str, allowed: Callable[[int], bool]) -> int | None:
-    """Return what a user consumes where nobody steers her, drawn at the address of a visit; None for want of items."""
-    interests = truth.interests[user]
+def found(truth: Truth, wants: list[float], visit: Visit, label: str, allowed: Callable[[int], bool]) -> int | None:
+    """Return what a user consumes where nobody steers her, who wants so much of each topic: a draw at the address of a visit;
+    None for want of items.
+    """
     for attempt in range(TRIES):
         numbers = visit.block(f"{label}.topic#{attempt}", truth.topics)
-        race = [-log(number) / interest for number, interest in zip(numbers, interests, strict=True)]
+        race = [-log(number) / want for number, want in zip(numbers, wants, strict=True)]
         item = visit.draw(f"{label}.item#{attempt}", truth.demand_trees[race.index(min(race))])
         if item is not None and allowed(item):
             return item
-    return visit.draw(f"{label}.rest", Tree(truth.preference[user]).only(allowed))
+    return visit.draw(f"{label}.rest", Tree([truth.preference(wants, item) for item in range(truth.items)]).only(allowed))

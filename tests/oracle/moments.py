@@ -35,14 +35,14 @@ def speak(world: World, signal: Signal, number: int) -> None:
 
 
 def choose_visits(world: World, signal: Signal, until: int) -> None:
-    """Choose a count of the visits up to a second that, as far as is known now, will begin in the feed."""
+    """Choose a count of the visits up to a second that would begin in the feed if nobody changed from now on."""
     coming = {}
     for user in range(world.truth.users):
         for visit in world.timetable(user, until):
             if visit.second >= world.env.now and not world.is_organic(visit):
                 label = f"{signal.kind}.choice"
                 coming[user, visit.ordinal] = world.numbers.uniform(label, user, visit.ordinal, signal.serial)
-    signal.chosen = set(signal.takes(coming))
+    signal.chosen, signal.listed = set(signal.takes(coming)), set(coming)
     signal.chosen_share = len(signal.chosen) / max(len(coming), 1)
 
 
@@ -88,7 +88,7 @@ def answers(world: World, signal: Signal, number: int) -> list[tuple[int, int]]:
     for user in asked:
         closed = world.consumed[user] if once else set()
         address = Visit(world.numbers, user, number)
-        item = found(world.truth, address, user, label, lambda item, closed=closed: item not in closed)
+        item = found(world.truth, world.wants(user), address, label, lambda item, closed=closed: item not in closed)
         if item is not None:
             answers.append((user, item))
     return answers
@@ -103,7 +103,7 @@ def replayed(world: World, signal: Signal, number: int) -> list[tuple[int, int]]
 
 
 def log_before(world: World, signal: Signal) -> list[tuple[int, int]]:
-    """Return the log from before the loop, when nobody had consumed anything."""
+    """Return the log from before the loop, when nobody had consumed anything and all wanted what they were born with."""
     label = f"AnchorReplay.log.{signal.serial}"
     if signal.recipe.each == "item":
         return [(fan(world, item, label), item) for item in range(world.truth.items)]
@@ -116,7 +116,7 @@ def log_before(world: World, signal: Signal) -> list[tuple[int, int]]:
         if signal.recipe.shares:
             item = address.draw(f"{label}.item", Tree(list(signal.recipe.shares)))
         else:
-            item = found(world.truth, address, user, label, lambda item: True)
+            item = found(world.truth, world.truth.interests[user], address, label, lambda item: True)
         rows.append((user, item))
     return rows
 

@@ -71,13 +71,16 @@ class Model:
 
 @dataclass
 class Lesson:
-    """What a model may learn from: the number it will have, the rows, feed impressions and clicks, the model before."""
+    """What a model may learn from: the number it will have, the rows, feed impressions and clicks, the model before; and for the
+    one that is trusted with it, what each user wants of each topic now.
+    """
 
     number: int
     rows: list[Taught]
     impressions: list[int]
     clicks: list[int]
     before: Model | None
+    wants: list[list[float]]
 
 
 def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
@@ -102,7 +105,7 @@ def fitted(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Number
             return als(recipe, lesson, truth, numbers, depth)
         case rs.Oracle():
             wanted = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
-            scores = products(truth.interests, wanted)
+            scores = products(lesson.wants, wanted)
             by_weight = best_first(weight)
             return Model(
                 lesson.number, lambda user: sorted(by_weight, key=lambda item: -scores[user][item]), weight, depth,

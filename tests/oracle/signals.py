@@ -18,14 +18,16 @@ class Signal:
     """A human signal and its state.
 
     serial: among those of its kind that are not off. every: days between its moments. chosen: visits, as pairs of user
-    and ordinal, that a count has chosen, and what share of those listed they were. inbox: the item that waits for a
-    user, and how its sender had met it. picks: of the editors. before: users and items of the log from before the loop.
+    and ordinal, that a count has chosen; listed: those among which it chose, and what share of them was chosen. inbox: the
+    item that waits for a user, and how its sender had met it. picks: of the editors. before: users and items of the log
+    from before the loop.
     """
 
     recipe: rs.Signal
     serial: int
     every: float
     chosen: set[tuple[int, int]] = field(default_factory=set)
+    listed: set[tuple[int, int]] = field(default_factory=set)
     chosen_share: float = 0.0
     inbox: dict[int, tuple[int, int]] = field(default_factory=dict)
     picks: set[int] = field(default_factory=set)
@@ -81,7 +83,10 @@ class Signal:
         """Return the probability that it touches a visit to the feed."""
         if self.kind == "FriendShares":
             return float(self.touches(visit))
-        rate = self.chosen_share if self.recipe.rate is None else self.recipe.rate
+        if self.recipe.rate is None:
+            rate = self.chosen_share if (visit.user, visit.ordinal) in self.listed else 0.0
+        else:
+            rate = self.recipe.rate
         return rate if self.is_on(visit.second) else 0.0
 
     def touches(self, visit: Visit) -> bool:

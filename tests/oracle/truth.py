@@ -1,15 +1,16 @@
-"""What there is: the people and the items, their interests, demand and preference."""
+"""What there is: the people as they were born, the items, their demand, and who prefers what."""
 
 from __future__ import annotations
 
 import recsim as rs
 from recsim.randomness import Randomness
 
+from .arithmetic import in_turn
 from .chance import Tree
 
 
 class Truth:
-    """The people and the items: interests, demand and preference."""
+    """The people as they were born, and the items: interests, topics and demand."""
 
     def __init__(self, scenario: rs.Scenario) -> None:
         randomness = Randomness(scenario.world_seed)
@@ -17,23 +18,17 @@ class Truth:
         self.interests: list[list[float]] = people.interests.tolist()
         self.activity: list[float] = people.activity.tolist()
         self.curiosity: list[float] = people.curiosity.tolist()
+        self.about: list[list[float]] = items.topics.tolist()
         self.users, self.items, self.topics = len(people), len(items), len(self.interests[0])
-        self.demand = [self.demand_of(k, items.topics.tolist(), items.appeal.tolist()) for k in range(self.topics)]
+        self.demand = [self.demand_of(k, self.about, items.appeal.tolist()) for k in range(self.topics)]
         self.demand_trees = [Tree(demand) for demand in self.demand]
-        self.preference = [self.preference_of(interests) for interests in self.interests]
 
     def demand_of(self, topic: int, topics: list[list[float]], appeal: list[float]) -> list[float]:
         """Return, of those who want a topic, the share that wants each item."""
         weights = [topics[item][topic] * appeal[item] for item in range(self.items)]
-        total = 0.0
-        for weight in weights:
-            total += weight
+        total = in_turn(weights)
         return [weight / total for weight in weights]
 
-    def preference_of(self, interests: list[float]) -> list[float]:
-        """Return p_u: the share of each item in what a user wants."""
-        preference = [0.0] * self.items
-        for share, demand in zip(interests, self.demand, strict=True):
-            for item in range(self.items):
-                preference[item] += share * demand[item]
-        return preference
+    def preference(self, wants: list[float], item: int) -> float:
+        """Return p_u(i): the share of an item in what a user wants, who wants so much of each topic."""
+        return in_turn(want * demand[item] for want, demand in zip(wants, self.demand, strict=True))

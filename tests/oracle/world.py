@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from copy import copy
 
 import simpy
 
@@ -13,6 +14,7 @@ from .behaviour import clicked, found
 from .chance import Numbers, Visit
 from .clock import DAY, DEPLOY_PHASE, RETRAIN_PHASE, VISIT_PHASE, visit_seconds
 from .eventlog import ANCHOR, MODEL, ORGANIC, Log, Row, digest, in_order
+from .minds import Mind
 from .moments import log_before, speak
 from .policies import Feed
 from .recommenders import Lesson, Taught, train
@@ -29,13 +31,16 @@ class World:
         self.scenario, self.numbers, self.truth = scenario, Numbers(seed), Truth(scenario)
         self.every, self.latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
         self.horizon = round(scenario.days * DAY)
+        self.env = simpy.Environment()
         self.log = Log()
+        born = zip(self.truth.interests, self.truth.curiosity, strict=True)
+        self.minds = [Mind(scenario.dynamics, interests, curiosity) for interests, curiosity in born]
         self.consumed: list[set[int]] = [set() for _ in range(self.truth.users)]
         self.imagined: list[set[int]] = [set() for _ in range(self.truth.users)]
         self.signals = signals_of(scenario)
         nothing = [0] * self.truth.items
-        self.model = train(scenario.start, Lesson(0, self.before(), nothing, nothing, None), self.truth, self.numbers)
-        self.env = simpy.Environment()
+        lesson = Lesson(0, self.before(), nothing, nothing, None, self.truth.interests)
+        self.model = train(scenario.start, lesson, self.truth, self.numbers)
 
     def run(self) -> Log:
         """Run to the end and return the log."""
@@ -110,6 +115,7 @@ class World:
             [sum(row.item == item for row in shown) for item in range(self.truth.items)],
             [sum(row.item == item and row.clicked for row in shown) for item in range(self.truth.items)],
             self.model if number > 1 else None,  # `start` may be of another kind: it is not one of those before
+            [self.wants(user) for user in range(self.truth.users)],
         )
 
     def before(self) -> list[Taught]:
@@ -120,56 +126,65 @@ class World:
 
     # --------------------------------------------------------------------------------------------------------- a visit
     def serve(self, visit: Visit) -> None:
-        """Serve one visit from top to bottom."""
-        if self.is_organic(visit):
-            self.search(visit)
-        else:
-            self.show(visit)
+        """Serve one visit from top to bottom: she wants the same throughout, and changes at its end."""
+        mind = self.minds[visit.user]
+        mind.rest(visit.second)
+        wants = mind.wants()
+        shown, consumed = self.search(visit, wants) if self.is_organic(visit) else self.show(visit, wants)
+        self.imagine(visit, wants, len(consumed))
+        mind.react(shown, consumed, self.truth)
+
+    def wants(self, user: int) -> list[float]:
+        """Return how much of each topic a user wants now, whether she visits or not; she does not change by that."""
+        mind = copy(self.minds[user])
+        mind.rest(int(self.env.now))
+        return mind.wants()
 
     def is_organic(self, visit: Visit) -> bool:
         """Return whether a visit does without the feed: by its coin, or since a lift with a count has chosen it."""
-        chance = self.truth.curiosity[visit.user]
+        chance = self.minds[visit.user].curiosity
         for signal in self.signals:
             chance += signal.lift(visit.second)
         counted = (one for one in self.signals if one.kind == "OrganicLift" and one.recipe.count is not None)
         return visit.uniform("visit.organic") < min(1.0, chance) or any(lift.touches(visit) for lift in counted)
 
-    def search(self, visit: Visit) -> None:
-        """Let the user find an item without the feed."""
+    def search(self, visit: Visit, wants: list[float]) -> tuple[list[int], list[int]]:
+        """Let the user find an item without the feed; return what she was shown, nothing, and what she consumed."""
         consumed = self.consumed[visit.user]
         closed = set(consumed) if self.scenario.consumption == "once" else set()
-        item = found(self.truth, visit, visit.user, "organic", lambda item: item not in closed)
-        if item is not None:
-            consumed.add(item)
-            self.log.clicks.append(self.row(visit, Placed(item, ORGANIC, math.nan), -1, True))
-            self.imagine(visit, 1)
+        item = found(self.truth, wants, visit, "organic", lambda item: item not in closed)
+        if item is None:
+            return [], []
+        consumed.add(item)
+        self.log.clicks.append(self.row(visit, Placed(item, ORGANIC, math.nan), -1, True))
+        return [], [item]
 
-    def imagine(self, visit: Visit, clicks: int) -> None:
+    def imagine(self, visit: Visit, wants: list[float], clicks: int) -> None:
         """Note for each click of a visit what the user would have consumed unsteered: that teaches in place of the click."""
         had = self.imagined[visit.user]
         for n in range(clicks if self.scenario.open_loop else 0):
             closed = set(had) if self.scenario.consumption == "once" else set()
-            item = found(self.truth, visit, visit.user, f"shadow#{n}", lambda item, closed=closed: item not in closed)
+            item = found(self.truth, wants, visit, f"shadow#{n}", lambda item, closed=closed: item not in closed)
             if item is not None:
                 had.add(item)
                 self.log.shadow.append(self.row(visit, Placed(item, ORGANIC, math.nan), n, False))
 
-    def show(self, visit: Visit) -> None:
-        """Show the user a slate and log what she clicks."""
+    def show(self, visit: Visit, wants: list[float]) -> tuple[list[int], list[int]]:
+        """Show the user a slate and log what she clicks; return what she was shown, and what she consumed."""
         consumed = self.consumed[visit.user]
         leaving = set(consumed) if self.scenario.consumed == "leave" else set()
         closed = set(consumed) if self.scenario.consumption == "once" else set()
         picks = {item for signal in self.signals for item in signal.picks}
         feed = Feed(self.scenario.policy, self.model, visit, leaving, self.scenario.slate, self.truth.items, picks)
         slate = fill_slate(feed, [signal for signal in self.signals if signal.places])
-        clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth)
+        clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth, wants)
         for position, placed in enumerate(slate):
             row = self.row(visit, placed, position, position in clicks)
             self.log.impressions.append(row)
             if row.clicked:
                 consumed.add(placed.item)
                 self.log.clicks.append(row)
-        self.imagine(visit, len(clicks))
+        return [placed.item for placed in slate], [slate[position].item for position in clicks]
 
     def row(self, visit: Visit, placed: Placed, position: int, clicked: bool) -> Row:
         """Return a row of the log as of now."""
