@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickmodels import ClickFit, fit_clicks
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
-    from recsim.dynamics import Dynamics, Exposure, Fatigue, Reinforcement, Relaxation, Withering
+    from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
     from recsim.impressions import Impressions, read_impressions
@@ -36,6 +36,15 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Thompson,
     )
     from recsim.population import Population, SyntheticUsers, Users
+    from recsim.presence import (
+        Arrivals,
+        ExponentialLife,
+        FixedLife,
+        HyperexponentialLife,
+        Lifetime,
+        PoissonArrivals,
+        WeibullLife,
+    )
     from recsim.recommenders import (
         ALS,
         BPR,
@@ -75,7 +84,7 @@ _WHERE = {
     "recsim.clickmodels": ["ClickFit", "fit_clicks"],
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
-    "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Reinforcement", "Relaxation", "Withering"],
+    "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
     "recsim.impressions": ["Impressions", "read_impressions"],
@@ -85,6 +94,9 @@ _WHERE = {
         "Thompson", "UCB",
     ],
     "recsim.population": ["Population", "SyntheticUsers", "Users"],
+    "recsim.presence": [
+        "Arrivals", "ExponentialLife", "FixedLife", "HyperexponentialLife", "Lifetime", "PoissonArrivals", "WeibullLife",
+    ],
     "recsim.recommenders": [
         "ALS", "BPR", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender", "Shares",
     ],
@@ -108,6 +120,7 @@ __all__ = [
     "UCB",
     "AlwaysClick",
     "AnchorReplay",
+    "Arrivals",
     "Blocks",
     "Calibrated",
     "CalibratedItems",
@@ -125,17 +138,22 @@ __all__ = [
     "EdgeList",
     "EditorPicks",
     "EpsilonGreedy",
+    "ExponentialLife",
     "Exposure",
     "Fatigue",
     "Fitting",
+    "FixedLife",
     "FriendShares",
     "Friends",
     "Given",
     "Greedy",
+    "HyperexponentialLife",
     "Impressions",
     "InversePropensity",
     "ItemKNN",
     "Items",
+    "Leaving",
+    "Lifetime",
     "LogisticMF",
     "Luce",
     "Model",
@@ -147,6 +165,7 @@ __all__ = [
     "Pace",
     "Panel",
     "Poisson",
+    "PoissonArrivals",
     "Policy",
     "Popularity",
     "PopularityDiscount",
@@ -182,6 +201,7 @@ __all__ = [
     "Thompson",
     "Users",
     "Visits",
+    "WeibullLife",
     "Window",
     "Withering",
     "World",

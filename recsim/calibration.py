@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -531,20 +531,22 @@ class CalibratedUsers(Population):
 
         A drawn user takes interests, activity and niche from one person, so that what goes together stays together.
         """
-        fitted = read(provide(self.world))
-        people = len(fitted.user_names)
-        address = np.arange(self.users or people, dtype=np.uint64)
-        who = address.astype(np.int64)
         if self.users is not None:
-            who = (randomness.uniform("users.person", address) * people).astype(np.int64)
-        return Users(
-            address=address,
-            interests=fitted.interests[who],
-            activity=fitted.activity[who],
-            curiosity=np.full(len(address), self.curiosity),
-            niche=fitted.niche[who],
-            names=fitted.user_names if self.users is None else (),
-        )
+            return self.more(randomness, np.arange(self.users, dtype=np.uint64))
+        fitted = read(provide(self.world))
+        people = np.arange(len(fitted.user_names))
+        return replace(self._as(fitted, people.astype(np.uint64), people), names=fitted.user_names)
+
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Users:
+        """Return users who are each one of the fitted people, drawn with replacement."""
+        fitted = read(provide(self.world))
+        who = (randomness.uniform("users.person", address) * len(fitted.user_names)).astype(np.int64)
+        return self._as(fitted, address, who)
+
+    def _as(self, fitted: Any, address: npt.NDArray[np.uint64], who: npt.NDArray[np.int64]) -> Users:
+        """Return users at these addresses who are as the people *who* are."""
+        curiosity = np.full(len(address), self.curiosity)
+        return Users(address, fitted.interests[who], fitted.activity[who], curiosity, fitted.niche[who])
 
 
 class CalibratedItems(Catalog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,9 +106,9 @@ class Counters:
             "impressions": impressions[origin, item], "clicks": clicks[origin, item],
         }  # fmt: skip
 
-    def window(self, niche: Bools, active: int, people: dict[str, Floats]) -> Window:
-        """Return what the metrics need of the epoch so far; *active*: users who have come by now; *people*: their
-        interests, those they were born with, and their curiosity, by the names of the window.
+    def window(self, niche: Bools, active: int, people: dict[str, Any]) -> Window:
+        """Return what the metrics need of the epoch so far; *active*: users who have come by now; *people*: what
+        they are and how many, by the names of the window.
         """
         human_share, human_weight, mean_depth = self.provenance
         return Window(

@@ -12,12 +12,13 @@ from recsim import behaviour
 from recsim.behaviour import People
 from recsim.catalog import Items
 from recsim.consumption import Consumed
-from recsim.dynamics import shares
+from recsim.dynamics import AWAY, shares
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
 from recsim.network import Friends
 from recsim.population import Own, Users
+from recsim.presence import newcomers
 from recsim.randomness import Floats, Randomness
 from recsim.recommenders import Truth
 from recsim.scenario import Scenario
@@ -28,6 +29,7 @@ from recsim.world import DAY, Bools, Ints, Items32, Seen, Visits
 class Crowd:
     """The people of a world and their state.
 
+    since, ends: (users,), the seconds between which each is there, but for those who leave earlier by themselves.
     ordinal, next_time: (users,), the number and the second of the visit that each makes next; consumed: what each has
     had, shadow_consumed: what her shadow in the open loop has had. own: the state columns of dynamics, a row a user, as of
     the second *settled* (users,), that of her last visit; empty where nobody changes. streams: the signals, which may make
@@ -40,13 +42,14 @@ class Crowd:
     ) -> None:  # fmt: skip
         self.scenario, self.randomness = scenario, randomness
         self.users, self.items, self.demand, self.friends, self.streams = users, items, demand, friends, streams
+        self.since, self.ends = presence(scenario, randomness, users)
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
         self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
         self.own: Own = self._columns(Randomness(scenario.world_seed)) if self.dynamics else {}
         self.settled = np.zeros(len(users), np.int64)
         self.rate = scenario.visits.rates(randomness, users)
         self.ordinal = np.zeros(len(users), np.int64)
-        self.next_time = self._visit_time(np.arange(len(users)), self.ordinal, np.zeros(len(users)))
+        self.next_time = self._visit_time(np.arange(len(users)), self.ordinal, self.since)
 
     def take_over(self, other: Crowd) -> None:
         """Go on from where the same people are in another world."""
@@ -91,18 +94,37 @@ class Crowd:
 
     def _rounds(self, until: int, ordinal: Ints, next_time: Floats) -> Iterator[tuple[Ints, Ints, Ints]]:
         """Yield user, ordinal and second of the visits before a second, one of each user who is due, then again; both
-        arrays are moved on.
+        arrays are moved on. The visits of those who are away pass.
         """
         due = np.flatnonzero(next_time < until)
         while len(due):
-            now = due, ordinal[due], next_time[due].astype(np.int64)
+            user, number, time = due, ordinal[due], next_time[due].astype(np.int64)
             ordinal[due] += 1
             next_time[due] = self._visit_time(due, ordinal[due], next_time[due])
-            yield now
+            if AWAY in self.own:
+                here = time >= self.own[AWAY][user]
+                user, number, time = user[here], number[here], time[here]
+            yield user, number, time
             due = due[next_time[due] < until]
 
     def _visit_time(self, user: Ints, ordinal: Ints, last: Floats) -> Floats:
-        return self.scenario.visits.time(self.randomness, self.users.address[user], ordinal, last, self.rate[user])
+        """Return when each user's visit *ordinal* begins, on a clock that starts as she comes; inf where she has gone by then."""
+        began, address = self.since[user], self.users.address[user]
+        time = began + self.scenario.visits.time(self.randomness, address, ordinal, last - began, self.rate[user])
+        return np.where(time < self.ends[user], time, np.inf)
+
+    def here(self, second: int) -> Bools:
+        """Return who is there at a second, and not away: (users,)."""
+        there = (self.since <= second) & (second < self.ends)
+        return there & (self.own[AWAY] <= second) if AWAY in self.own else there
+
+    def attendance(self, second: int) -> dict[str, float]:
+        """Return how many have come since the beginning, are here, are away, and have gone for ever."""
+        come, here = self.since <= second, self.here(second)
+        gone = come & ((self.ends <= second) | np.isinf(self.own.get(AWAY, np.zeros(len(self.users)))))
+        away = come & ~here & ~gone
+        counts = {"present": here, "away": away, "gone": gone, "arrived": come & (self.since > 0)}
+        return {name: float(rows.sum()) for name, rows in counts.items()}
 
     # --------------------------------------------------------------------------------------- whether they need a feed
     @property
@@ -164,10 +186,12 @@ class Crowd:
         return self._wants(own) if own else self.users.interests[user]
 
     def minds(self, second: int) -> dict[str, Floats]:
-        """Return interests, those people were born with, and curiosity at a second: a row a user each."""
+        """Return interests, those people were born with, and curiosity at a second: a row each for all who are here."""
         own = self._rows(np.arange(len(self.users)), np.full(len(self.users), second))
         now = {name: own[name] for name in ("interests", "curiosity")} if own else {}
-        return {"interests": self.users.interests, "innate": self.users.interests, "curiosity": self.users.curiosity} | now
+        minds = {"interests": self.users.interests, "innate": self.users.interests, "curiosity": self.users.curiosity} | now
+        here = self.here(second)
+        return {name: rows[here] for name, rows in minds.items()}
 
     def _rows(self, user: Ints, time: Ints) -> Own:
         """Return copies of users' own rows, brought up to a second each; nothing where nobody changes."""
@@ -205,7 +229,7 @@ class Crowd:
 
     def occasion(self, moment: int, second: int, clicks: Callable[[int], Columns]) -> Occasion:
         """Return what a signal is handed at a moment of its timetable; *clicks*: those since a second."""
-        once = self.consumed if self.scenario.consumption == "once" else None
+        once, here = self.consumed if self.scenario.consumption == "once" else None, self.here(second)
 
         def ask(user: Ints, address: np.ndarray, label: str) -> Items32:
             nth = np.full(len(user), moment, np.uint32)
@@ -213,10 +237,32 @@ class Crowd:
             return behaviour.organic(visits, self.wants(user, second), self.demand, label)
 
         def fans(item: Items32, label: str) -> Ints:
-            everybody = self.wants(np.arange(len(self.users)), second)
+            everybody = np.where(here[:, None], self.wants(np.arange(len(self.users)), second), 0.0)
             return behaviour.fans(self.randomness, label, everybody, self.demand.weights, item)
 
         return Occasion(
-            moment, second, self.randomness, self.users.address, self.items.address, self.rate, self.coming,
+            moment, second, self.randomness, self.users.address, here, self.items.address, self.rate, self.coming,
             self.demand.weights, ask, fans, clicks, self.friends, bool(self.dynamics),
         )  # fmt: skip
+
+
+def everybody(scenario: Scenario, seed: int) -> Users:
+    """Return all people of a world in the order in which they come: the founders, drawn by its world_seed, then those who
+    come later, drawn by the seed.
+    """
+    founders, randomness = scenario.population.draw(Randomness(scenario.world_seed)), Randomness(seed)
+    if scenario.arrivals is None:
+        return founders
+    number = len(scenario.arrivals.times(randomness, scenario.days))
+    return founders.and_(scenario.population.more(randomness, newcomers(number)))
+
+
+def presence(scenario: Scenario, randomness: Randomness, users: Users) -> tuple[Floats, Floats]:
+    """Return the seconds at which users come, and at which they go whatever happens; inf: never. Both (users,)."""
+    since, ends = np.zeros(len(users)), np.full(len(users), np.inf)
+    if scenario.arrivals is not None:
+        times = scenario.arrivals.times(randomness, scenario.days)
+        since[len(users) - len(times) :] = times
+    if scenario.lifetime is not None:
+        ends = since + scenario.lifetime.days(randomness, users.address) * DAY
+    return since, ends

@@ -18,7 +18,10 @@ from recsim.catalog import Items
 from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
-from recsim.world import NOTHING, Seen, Visits
+from recsim.world import DAY, NOTHING, Seen, Visits
+
+AWAY = "away until"
+"""The state column, if there is one, of the second before which a user makes no visits; inf: she never comes back."""
 
 
 class Dynamics(Recipe):
@@ -174,6 +177,37 @@ class Withering(Dynamics):
         before, born = own["curiosity"], own["curiosity at birth"]
         satisfied = (seen.order > 0).any(axis=1)
         own["curiosity"][:] = np.where(satisfied, before * (1 - self.withers), toward(before, self.recovers, born))
+
+
+class Leaving(Dynamics):
+    """Go away after bad visits, for a while or for ever.
+
+    A visit to the feed without a click is a bad one; any other puts the count back to 0. Who has had *patience* bad visits
+    in a row goes with probability *chance*: for ever with probability *forever*, else for an exponential time of mean
+    *away* days, and starts the count anew. While she is away the visits of her timetable pass. The idea of modules for
+    leaving and returning is that of KuaiSim (Zhao et al. 2023); the form is simpler, and our own.
+    """
+
+    strength: ClassVar[str] = "chance"
+
+    patience: int = Field(3, ge=1, description="bad visits in a row that are put up with")
+    chance: float = Field(0.5, ge=0, le=1, description="probability of going then")
+    forever: float = Field(0.2, ge=0, le=1, description="probability that one who goes does not come back")
+    away: float = Field(14.0, gt=0, description="mean days away of those who come back")
+
+    def columns(self, randomness: Randomness, users: Users, items: Items) -> Own:
+        """Return nobody away: `bad visits` (users,), and `away until` (users,), the second of her return."""
+        return {"bad visits": np.zeros(len(users), np.int64), AWAY: np.zeros(len(users))}
+
+    def react(self, own: Own, visits: Visits, seen: Seen, items: Items) -> None:
+        """Count the bad visits, and let people go."""
+        bad = seen.fed & ~(seen.order > 0).any(axis=1)
+        own["bad visits"][:] = np.where(bad, own["bad visits"] + 1, 0)
+        goes = np.flatnonzero((own["bad visits"] >= self.patience) & (visits.uniform("Leaving.coin") < self.chance))
+        who = visits.take(goes)
+        days = -np.log(who.uniform("Leaving.away")) * self.away
+        back = np.where(who.uniform("Leaving.forever") < self.forever, np.inf, who.time + days * DAY)
+        own[AWAY][goes], own["bad visits"][goes] = back, 0
 
 
 def shares(interests: Floats) -> Floats:

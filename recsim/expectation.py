@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from recsim import training
+from recsim.crowd import everybody, presence
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Signal
@@ -21,7 +22,7 @@ SPEED = 1_000_000  # impressions served in a second by one core of an ordinary c
 def expect(scenario: Scenario) -> dict[str, Any]:
     """Return what follows from a scenario, from drawing its people and items; nothing is simulated."""
     drawn = Randomness(scenario.world_seed)
-    users, items = scenario.population.draw(drawn), scenario.catalog.draw(drawn)
+    users, items = everybody(scenario, 1), scenario.catalog.draw(drawn)
     check(scenario, users, items)
     timeline = _timeline(scenario)
     sizes = {"users": len(users), "items": len(items), "topics": users.interests.shape[1]}
@@ -47,10 +48,16 @@ def _timeline(scenario: Scenario) -> dict[str, Any]:
 
 def _visits(scenario: Scenario, users: Any) -> dict[str, int]:
     """Return expected visits, with and without the feed, and what they can leave behind at most."""
-    rates = scenario.visits.rates(Randomness(1), users)
-    organic = sum(days * float((rates * (users.curiosity + lift).clip(max=1)).sum()) for days, lift in _lifts(scenario))
+    rates, (since, ends) = scenario.visits.rates(Randomness(1), users), presence(scenario, Randomness(1), users)
+
+    def there(begin: float, end: float) -> Any:  # days of each user in a stretch of the run
+        return (ends.clip(max=end * DAY) - since.clip(min=begin * DAY)).clip(min=0) / DAY
+
+    organic = sum(
+        float((there(begin, end) * rates * (users.curiosity + lift).clip(max=1)).sum()) for begin, end, lift in _lifts(scenario)
+    )
     organic += sum(_counted(scenario, signal) for signal in scenario.signals if signal.searches)
-    visits = float(rates.sum()) * scenario.days
+    visits = float((rates * there(0.0, scenario.days)).sum())
     organic = min(organic, visits)
     clicks = min(scenario.slate, getattr(scenario.choice, "clicks", scenario.slate))
     if scenario.choice.kind == "AlwaysClick":
@@ -68,14 +75,14 @@ def _counted(scenario: Scenario, signal: Signal) -> float:
     return (signal.count or 0) * days / (signal.every or scenario.retrain.every)
 
 
-def _lifts(scenario: Scenario) -> Iterator[tuple[float, float]]:
-    """Yield the stretches of a run in days, and the lift of organic visits that signals give in each."""
+def _lifts(scenario: Scenario) -> Iterator[tuple[float, float, float]]:
+    """Yield the stretches of a run, from day to day, and the lift of organic visits that signals give in each."""
     import numpy as np
 
     turns = {0.0, scenario.days} | {day for stream in scenario.signals for day in (stream.from_day, stream.to_day)}
     for begin, end in pairwise(sorted(day for day in turns if day <= scenario.days)):
         middle = np.array([round((begin + end) / 2 * DAY)])
-        yield end - begin, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
+        yield begin, end, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
 
 
 def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:

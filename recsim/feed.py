@@ -32,15 +32,15 @@ class Feed:
     """
 
     def __init__(
-        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, log: EventLog,
+        self, scenario: Scenario, randomness: Randomness, users: Users, since: Floats, items: Items, log: EventLog,
         streams: Sequence[Stream], truth: Callable[[], Truth], *, threads: int, tastes: bool,
     ) -> None:  # fmt: skip
-        """Begin with the model that serves first. truth: as it is now, asked for where a recommender is trusted with it;
-        tastes: publish them in any case, for arms that may want them.
+        """Begin with the model that serves first. since: (users,), seconds at which they come, ascending. truth: as it is
+        now, asked for where a recommender is trusted with it. tastes: publish them in any case, for arms that may want them.
         """
         self.scenario, self.randomness, self.threads, self.log, self.streams = scenario, randomness, threads, log, streams
         self._truth, self._tastes = truth, tastes or scenario.policy.tastes
-        self.users, self.items, self.topics = users.address, items.address, items.topics
+        self.users, self.since, self.items, self.topics = users.address, since, items.address, items.topics
         spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
         self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
         self.counters = Counters(len(users), items.topics, training.intervals(scenario.training), tastes)
@@ -93,7 +93,7 @@ class Feed:
         lesson = self._lesson(now)
         for rule in self.scenario.training:
             rows = rule.apply(rows, lesson)
-        self.trained = self._fit(self.scenario.recommender, rows, counts, self.cuts + 1)
+        self.trained = self._fit(self.scenario.recommender, rows, counts, self.cuts + 1, now)
         self.to_publish = self._publish(self.trained, rows)
         self.provenance = provenance(rows)
         self.cuts += 1
@@ -121,11 +121,12 @@ class Feed:
 
         return Lesson(number, self.users, self.items, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
 
-    def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int) -> Model:
+    def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int, now: int) -> Model:
         previous = self.trained if isinstance(self.trained, recommender.model) else None
+        come = int(np.searchsorted(self.since, now, "right"))
         setting = Fitting(
-            epoch, len(self.users), self.items, counts, depth(rows, len(self.items)), self.randomness,
-            previous, self.threads, self._truth() if recommender.trusted else None,
+            epoch, come, self.items, counts, depth(rows, len(self.items)), self.randomness, previous,
+            self.threads, self._truth() if recommender.trusted else None,
         )  # fmt: skip
         return recommender.fit(rows, setting)
 
@@ -144,7 +145,7 @@ class Feed:
             if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
                 rows = rows.and_(before_the_loop(stream.anchor))
         self.provenance = provenance(rows)
-        return self._fit(self.scenario.start, rows, self.counters.training(), 0)
+        return self._fit(self.scenario.start, rows, self.counters.training(), 0, 0)
 
 
 def provenance(rows: Rows) -> tuple[float, float, float]:

@@ -330,7 +330,8 @@ class Window:
     in the epoch, all of those clickers among them.
     utility_innate: (users,), the same by the interests that she was born with; None where nobody changes. interests,
     innate: (users, topics), shares of topics that each is interested in as the window ends, and was born with.
-    curiosity: (users,), the probability that her visits do without the feed, but for lifts.
+    curiosity: (users,), the probability that her visits do without the feed, but for lifts. These three are of those
+    who are there as it ends: *present* of them, others being away for a while or gone for ever; arrived: since the beginning.
     visits: in the window, organic ones too. labels: paid for by human signals; spent: their price, in clicks.
     human_share, human_weight: in [0, 1], share of human signal in the training rows of the serving model, and in their
     weight. depth: mean generations between those rows and a human cause. All three NaN when it was not trained.
@@ -354,6 +355,10 @@ class Window:
     interests: Floats | None = None
     innate: Floats | None = None
     curiosity: Floats | None = None
+    present: float = math.nan
+    away: float = math.nan
+    gone: float = math.nan
+    arrived: float = math.nan
 
 
 METRICS: dict[str, str] = {
@@ -387,6 +392,10 @@ METRICS: dict[str, str] = {
     "interest_topics": "mean effective number of topics in a person's interests, in topics",
     "interest_shift": "mean share of a person's interests that has moved away from those she was born with, 0 to 1",
     "curiosity": "mean probability that a visit does without the feed, but for lifts, 0 to 1",
+    "present": "people who are there at the end of the window, in people",
+    "away": "people who are away for a while, in people",
+    "gone": "people who have gone for ever, in people",
+    "arrived": "people who have come since the beginning, in people",
     "human_share": "share of human signal in the rows that the serving model was trained on, 0 to 1",
     "human_weight": "share of human signal in the weight of those rows, 0 to 1",
     "depth": "mean generations of the recommender between those rows and a human cause, in generations",
@@ -440,11 +449,16 @@ def _people(window: Window) -> dict[str, float]:
     """Return the figures of how people have changed; NaN where the window does not say."""
     born = window.utility if window.utility_innate is None else window.utility_innate
     interests, innate = window.interests, window.innate
+    curiosity = np.zeros(0) if window.curiosity is None else window.curiosity
     return {
         "utility_innate": _ratio(float(born.sum()), float(window.consumed.sum())),
         "interest_topics": math.nan if interests is None else effective_topics(interests),
         "interest_shift": math.nan if interests is None or innate is None else interest_shift(interests, innate),
-        "curiosity": math.nan if window.curiosity is None else float(window.curiosity.mean()),
+        "curiosity": _ratio(float(curiosity.sum()), len(curiosity)),
+        "present": window.present,
+        "away": window.away,
+        "gone": window.gone,
+        "arrived": window.arrived,
     }
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsim.catalog import dirichlet, topic_shares
+from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 
@@ -34,6 +35,15 @@ class Users:
     def __len__(self) -> int:
         return len(self.address)
 
+    def and_(self, more: Users) -> Users:
+        """Return these users and then the others, who have names where these have: "newcomer 1", "newcomer 2", ..."""
+        arrays = {
+            name: np.concatenate([getattr(self, name), getattr(more, name)])
+            for name in ("address", "interests", "activity", "curiosity", "niche")
+        }
+        names = tuple(f"newcomer {number + 1}" for number in range(len(more))) if self.names else ()
+        return Users(**arrays, names=self.names + names)
+
 
 Own = dict[str, npt.NDArray[Any]]
 """State columns by name, each (users, ...); "interests", "curiosity" and "innate" (interests as they were born) among them."""
@@ -48,6 +58,13 @@ class Population(Recipe):
         """Return the users of one world; *randomness* is that of the world's seed."""
         raise NotImplementedError
 
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Users:
+        """Return users who come later, whose random numbers live at the given addresses.
+
+        Raises RecsimError where a kind cannot draw them.
+        """
+        raise RecsimError(f"population: {self.kind} cannot draw people who come later; give it a method more")
+
 
 class SyntheticUsers(Population):
     """Made-up people: Dirichlet interests, around mainstream topics for most and around niche topics for some."""
@@ -61,7 +78,10 @@ class SyntheticUsers(Population):
 
     def draw(self, randomness: Randomness) -> Users:
         """Return the users; niche users are a random share of them."""
-        address = np.arange(self.users, dtype=np.uint64)
+        return self.more(randomness, np.arange(self.users, dtype=np.uint64))
+
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Users:
+        """Return users of the same kind at other addresses."""
         niche = randomness.uniform("users.niche", address) < self.niche_users
         most = topic_shares(self.topics, self.mainstream, self.loyalty)
         few = topic_shares(self.topics, self.mainstream, 1 - self.loyalty)
@@ -69,7 +89,7 @@ class SyntheticUsers(Population):
         return Users(
             address=address,
             interests=dirichlet(randomness, "users.interests", address, alpha),
-            activity=np.ones(self.users),
-            curiosity=np.full(self.users, self.curiosity),
+            activity=np.ones(len(address)),
+            curiosity=np.full(len(address), self.curiosity),
             niche=niche,
         )

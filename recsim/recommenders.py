@@ -235,9 +235,11 @@ class Factors(_Scored):
     def scores(self, user: np.ndarray) -> Floats:
         """Return the exact products of the snapped factors; nothing for items and users without rows."""
         users, items = self._exact
+        there = user < len(users)  # who came after the cut is as cold as one without rows
+        user = np.where(there, user, 0)
         scores = users[user] @ items
         scores[:, ~self.known_items[self._order]] = _COLD
-        scores[~self.known_users[user]] = _COLD
+        scores[~(there & self.known_users[user])] = _COLD
         return scores
 
 
@@ -278,8 +280,9 @@ class Neighbours(_Scored):
     def scores(self, user: np.ndarray) -> Floats:
         """Return the exact sums of similarities; nothing where no neighbour speaks for an item."""
         history, similar = self._matrices
-        scores = (history[user] @ similar).toarray()
-        scores[scores <= 0] = _COLD
+        there = user < history.shape[0]  # who came after the cut has no rows
+        scores = (history[np.where(there, user, 0)] @ similar).toarray()
+        scores[(scores <= 0) | ~there[:, None]] = _COLD
         return scores
 
 
@@ -324,10 +327,10 @@ class Truth(NamedTuple):
 class Fitting:
     """What every fit is told beside the rows; nothing of what people want or items are.
 
-    epoch: the number of the new model. users: how many there are. address: (items,), where items' random numbers live.
-    counts: of the intervals that the training window covers. depth: (items,), of rows that the model will cause, in
-    generations. previous: the model before, for those that start warm. threads: how many may work. truth: people and
-    items as they are at the cut, for a trusted recommender only.
+    epoch: the number of the new model. users: how many have come by the cut; later ones follow them. address:
+    (items,), where items' random numbers live. counts: of the intervals that the training window covers. depth:
+    (items,), of rows that the model will cause, in generations. previous: the model before, for those that start
+    warm. threads: how many may work. truth: people and items as they are at the cut, for a trusted recommender only.
     """
 
     epoch: int

@@ -18,6 +18,7 @@ from recsim.errors import RecsimError, nearest
 from recsim.network import Network
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
+from recsim.presence import Arrivals, Lifetime
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
 from recsim.recommenders import ALS, Oracle, Popularity, Random, Recommender
 from recsim.signals import AnchorReplay, OrganicLift, Signal
@@ -53,6 +54,8 @@ class Scenario(Recipe):
     choice: Kind[Choice] = Field(default_factory=Luce, description="what people click")
     consumption: Literal["once", "again"] = Field("once", description="whether an item can be consumed again")
     consumed: Literal["leave", "stay"] = Field("leave", description="whether consumed items leave the slate or stay")
+    arrivals: Kind[Arrivals] | None = Field(None, description="when new people come; without it nobody does")
+    lifetime: Kind[Lifetime] | None = Field(None, description="how long people stay whatever happens; without it, for ever")
     dynamics: tuple[Kind[Dynamics], ...] = Field((), description="how people change, one after the other")
     recommender: Kind[Recommender] = Field(default_factory=ALS, description="how models are trained")
     policy: Kind[Policy] = Field(default_factory=Greedy, description="how a ranking becomes a slate")

@@ -74,7 +74,8 @@ class Stream:
 class Occasion:
     """What a signal is handed at a moment of its timetable.
 
-    moment: how many there were before. users: (users,) and items: (items,), where their random numbers live.
+    moment: how many there were before. users: (users,) and items: (items,), where their random numbers live. here: (users,), who
+    is there now.
     activity: (users,), visits a day. coming(until): user and ordinal of the feed visits from now to a second, as the
     timetable of people has them, less those that counted lifts have chosen.
     demand: (topics, items), of those who want a topic, the share that wants each item.
@@ -88,6 +89,7 @@ class Occasion:
     second: int
     randomness: Randomness
     users: npt.NDArray[np.uint64]
+    here: Bools
     items: npt.NDArray[np.uint32]
     activity: Floats
     coming: Callable[[int], tuple[Ints, Ints]]
@@ -380,6 +382,7 @@ class FriendShares(Signal):
         clicks = _last_of_each(clicks)
         friends = Friends.of(len(occasion.users), self._pairs) if self.edges else occasion.friends
         run, to = friends.stretch(clicks["user"])
+        run, to = run[occasion.here[to]], to[occasion.here[to]]
         item = clicks["item"][run]
         label = f"FriendShares.pass.{stream.serial}@{occasion.moment}"
         chance = occasion.randomness.uniform(label, occasion.users[clicks["user"][run]], occasion.items[item], occasion.users[to])
@@ -437,7 +440,8 @@ class Survey(Signal):
         """Ask."""
         label = f"Survey.{stream.serial}@{occasion.moment}"
         chance = occasion.randomness.uniform(label, occasion.users)
-        asked = self._taken(chance)
+        asked = self._taken(np.where(occasion.here, chance, np.inf))
+        asked = asked[occasion.here[asked]]
         item = occasion.ask(asked, occasion.users[asked], label)
         asked, item = asked[item != NOTHING], item[item != NOTHING]
         return Told(asked, item, self.origin), len(item)
@@ -482,7 +486,7 @@ class AnchorReplay(Signal):
             item = np.arange(len(occasion.items), dtype=np.int32)
             return np.stack([occasion.fans(item, label).astype(np.int32), item])
         rows = np.arange(self.size, dtype=np.uint64)
-        user = Lottery(occasion.activity).at(occasion.randomness, f"{label}.user", rows)
+        user = Lottery(np.where(occasion.here, occasion.activity, 0.0)).at(occasion.randomness, f"{label}.user", rows)
         if self.shares:
             return np.stack([user, Lottery(np.array(self.shares)).at(occasion.randomness, f"{label}.item", rows)])
         item = occasion.ask(user.astype(np.int64), rows, label)

@@ -18,7 +18,7 @@ from recsim.behaviour import People
 from recsim.catalog import Items
 from recsim.consumption import nth
 from recsim.counting import Counters
-from recsim.crowd import Crowd
+from recsim.crowd import Crowd, everybody
 from recsim.errors import RecsimError, whole_number
 from recsim.eventlog import Columns, EventLog
 from recsim.feed import Feed
@@ -36,7 +36,8 @@ from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unf
 
 TILE = 4096  # visits served at a time
 SHARED = (
-    "world_seed", "population", "catalog", "network", "visits", "choice", "consumption", "consumed", "dynamics", "retrain",
+    "world_seed", "population", "catalog", "network", "arrivals", "lifetime", "visits", "choice", "consumption", "consumed",
+    "dynamics", "retrain",
 )  # fmt: skip
 """Settings in which arms may not differ."""
 
@@ -58,7 +59,7 @@ class World:
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
         drawn = Randomness(scenario.world_seed)
-        users: Users = like.users if like else scenario.population.draw(drawn)
+        users: Users = like.users if like else everybody(scenario, self.seed)
         items: Items = like.items if like else scenario.catalog.draw(drawn)
         check(scenario, users, items)
         demand: Lottery = like.crowd.demand if like else Lottery(items.demand_by_topic())
@@ -72,8 +73,8 @@ class World:
         self.shadows = scenario.open_loop or forks
         teaching = self.shadow if scenario.open_loop else self.log
         self.feed = Feed(
-            scenario, self.randomness, users, items, teaching, self.streams, lambda: self.crowd.truth(self._now),
-            threads=self.threads, tastes=forks,
+            scenario, self.randomness, users, self.crowd.since, items, teaching, self.streams,
+            lambda: self.crowd.truth(self._now), threads=self.threads, tastes=forks,
         )  # fmt: skip
         self.next_reading = round(scenario.readings_every * DAY)
         self.history: History = []
@@ -183,7 +184,8 @@ class World:
     def read(self, window: str) -> None:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
-        figures = measure(self.counters.window(self.users.niche, active, self.crowd.minds(self._now)))
+        people = self.crowd.minds(self._now) | self.crowd.attendance(self._now)
+        figures = measure(self.counters.window(self.users.niche, active, people))
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
 

@@ -143,6 +143,116 @@ def test_seeds_matter(small: rs.Scenario) -> None:
     assert digests(small.but(world_seed=2)) != digests(small)
 
 
+# ------------------------------------------------------------------------------------ with every dynamic switched on
+MOVING: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "again, stay": {"consumption": "again", "consumed": "stay"},
+    "open loop": {"open_loop": True},
+    "open loop, again, stay": {"open_loop": True, "consumption": "again", "consumed": "stay", "choice": rs.Luce(clicks=3)},
+}
+
+
+@pytest.fixture(scope="module", params=MOVING)
+def moving(request: pytest.FixtureRequest, small: rs.Scenario) -> rs.Scenario:
+    """The small world in which people change in every way there is, and signals of every sort, in several variants."""
+    return small.but(
+        dynamics=(
+            rs.Reinforcement(rate=0.1), rs.Relaxation(days=4.0), rs.Fatigue(), rs.Exposure(rate=0.05), rs.Withering(withers=0.2),
+        ),
+        population=rs.SyntheticUsers(users=60, topics=6, curiosity=0.3),
+        recommender=rs.ALS(factors=4, iterations=2),
+        signals=(
+            rs.Panel(count=20), rs.EditorPicks(count=15, every=2.0), rs.OrganicLift(count=15), rs.Survey(rate=0.1, every=1.3),
+            rs.FriendShares(rate=0.5, edges=tuple((user, (user + 7) % 60) for user in range(60))), rs.AnchorReplay(rate=0.1),
+        ),
+        **MOVING[request.param],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def still_one(moving: rs.Scenario) -> dict[str, object]:
+    """All that the world leaves when its visits are served as they come, at once."""
+    return everything(World(moving, 7).advance(moving.days))
+
+
+def everything(world: World) -> dict[str, object]:
+    """Return all that a world leaves: its logs, that of shadows where it teaches, its figures of epochs, and what people have
+    become.
+    """
+    world.close_epoch()
+    world.shadow.close_epoch()
+    logs = {"clicks": world.log, "impressions": world.impressions} | ({"shadow": world.shadow} if world.scenario.open_loop else {})
+    own = world.crowd.own | {"settled": world.crowd.settled}
+    return (
+        {name: log.digest.hex() for name, log in logs.items()}
+        | {"history": repr([row for row in world.history if row[2] == "epoch"])}
+        | {name: column.tobytes() for name, column in own.items()}
+    )
+
+
+@pytest.mark.parametrize("tile", [1, 37])
+def test_tiles_change_nobody_who_changes(moving: rs.Scenario, still_one: dict[str, object], tile: int) -> None:
+    """With every dynamic switched on, tiles of 1 and of 37 with two threads leave the same logs and the same people."""
+    assert everything(World(moving, 7, threads=1 if tile == 1 else 2, tile=tile).advance(moving.days)) == still_one
+
+
+def test_order_of_users_changes_nobody_who_changes(
+    moving: rs.Scenario, still_one: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every dynamic switched on, users served in any order are the same people with the same log in the end."""
+    arrivals, shuffle = Crowd.visits, np.random.default_rng(5).permutation
+    monkeypatch.setattr(Crowd, "visits", lambda crowd, until: (v.take(shuffle(len(v))) for v in arrivals(crowd, until)))
+    assert everything(World(moving, 7, tile=37).advance(moving.days)) == still_one
+
+
+def test_readings_and_steps_change_nobody_who_changes(moving: rs.Scenario, still_one: dict[str, object]) -> None:
+    """With every dynamic switched on, hundreds of readings and uneven steps leave the same logs and the same people."""
+    world = World(moving.but(readings_every=moving.days / 300), 7)
+    for day in (0.1, 2.9999, 3.0, 3.4, 8.0, moving.days):
+        world.advance(day)
+    assert everything(world) == still_one
+
+
+@pytest.mark.parametrize("day", [0.0, 2.7, 7.3, 12.0])
+def test_a_fork_under_the_same_scenario_goes_on_alike(moving: rs.Scenario, still_one: dict[str, object], day: float) -> None:
+    """With every dynamic switched on, a world that parts from itself ends as the one that was left alone; so does the first."""
+    trunk = World(moving, 7, forks=True).advance(day)
+    fork = trunk.fork(moving).advance(moving.days)
+    assert everything(fork) == still_one
+    assert everything(trunk.advance(moving.days)) == still_one
+
+
+def test_an_open_loop_parts_from_itself(small: rs.Scenario) -> None:
+    """A world that keeps shadow rows for its own models needs no more to be forked under the open loop."""
+    placebo = small.but(open_loop=True)
+    fork = World(placebo, 7).advance(5.0).fork(placebo).advance(placebo.days)
+    assert everything(fork) == everything(World(placebo, 7).advance(placebo.days))
+
+
+class Killed(BaseException):
+    """What ends a run without a word, as a kill does."""
+
+
+def test_a_run_killed_again_and_again_goes_on_to_the_same_end(moving: rs.Scenario, tmp_path: Path) -> None:
+    """With every dynamic switched on, a run killed at five places, and gone on with, leaves the tables of a quiet one."""
+    whole = rs.run(moving, seed=3, progress=False)
+    out = tmp_path / "run"
+    for share in (0.1, 0.33, 0.5, 0.72, 0.97):
+
+        def stop(done: float, text: str, share: float = share) -> None:
+            if done > share:
+                raise Killed
+
+        again = (out / "manifest.json").exists()
+        with pytest.raises(Killed):
+            rs.run(None if again else moving, seed=3, out=out, resume=again, progress=stop)
+        assert rs.Run.load(out).status == "running"
+    resumed = rs.run(out=out, resume=True, progress=False)
+    assert (resumed.status, resumed.digest) == ("done", whole.digest)
+    for table in ("clicks", "impressions", "history", "items"):
+        assert getattr(resumed, table).equals(getattr(whole, table)), table
+
+
 # ------------------------------------------------------------------------------------------------ stop and go on
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.62, 0.97])
 def test_an_interrupted_run_goes_on_to_the_same_end(

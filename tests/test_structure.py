@@ -28,7 +28,7 @@ FLOORS = [
     {"calibration"},
     {"shortlists", "counting", "slates", "logrows"},
     {
-        "recommenders", "policies", "training", "behaviour", "dynamics", "signals",
+        "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
     },
     {"candidates", "posteriors", "likelihoods"},

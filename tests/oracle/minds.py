@@ -35,9 +35,9 @@ class Mind:
                     self.fatigue = [tired * exp(-days / one.days) for tired in self.fatigue]
 
     def wants(self) -> list[float]:
-        """Return what she wants of each topic."""
+        """Return what she wants of each topic; never nothing, however tired."""
         if any(isinstance(one, rs.Fatigue) for one in self.dynamics):
-            return [share * exp(-tired) for share, tired in zip(self.interests, self.fatigue, strict=True)]
+            return [share * exp(-min(tired, 500.0)) for share, tired in zip(self.interests, self.fatigue, strict=True)]
         return self.interests
 
     def react(self, shown: list[int], consumed: list[int], truth: Truth) -> None:

@@ -1,0 +1,115 @@
+"""Presence: when new people come, and how long anybody stays whatever happens; both are settled before the world begins.
+
+Neither depends on what the feed does, so that two arms have the same people on every day. Who leaves because of what
+she saw does so by `recsim.dynamics.Leaving`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.special import gamma
+
+from recsim.randomness import Floats, Randomness
+from recsim.recipe import Recipe
+from recsim.world import DAY
+
+
+def newcomers(number: int) -> npt.NDArray[np.uint64]:
+    """Return the addresses of the first *number* people who come later: a stream of their own."""
+    return np.uint64(1 << 32) + np.arange(number, dtype=np.uint64)
+
+
+class Arrivals(Recipe):
+    """A recipe for the times at which new people come."""
+
+    def times(self, randomness: Randomness, days: float) -> Floats:
+        """Return the seconds, ascending, at which somebody new comes before the end of the run: (newcomers,)."""
+        raise NotImplementedError
+
+
+class PoissonArrivals(Arrivals):
+    """New people come at random, *rate* a day on average: a Poisson process."""
+
+    rate: float = Field(10.0, gt=0, le=1e7, description="newcomers a day, on average")
+    from_day: float = Field(0.0, ge=0, description="day on which they begin to come")
+    to_day: float = Field(float("inf"), ge=0, allow_inf_nan=True, description="day from which nobody new comes")
+
+    def times(self, randomness: Randomness, days: float) -> Floats:
+        """Return the sums of exponential gaps, each at the address of the one who comes, cut to whole seconds."""
+        begin, end = self.from_day * DAY, min(days, self.to_day) * DAY
+        expected = max(0.0, end - begin) / DAY * self.rate
+        number = int(expected + 8 * np.sqrt(expected) + 32)
+        while True:  # once, but for one run in many billions
+            gaps = randomness.exponential("Arrivals.gap", newcomers(number)) * (DAY / self.rate)
+            times = np.floor(begin + np.cumsum(gaps))
+            if times[-1] >= end:
+                return times[times < end]
+            number *= 2
+
+
+class Lifetime(Recipe):
+    """A recipe for how long people stay, from the second they come, whatever happens to them."""
+
+    def stay(self, chance: Floats) -> Floats:
+        """Return the days, positive, for numbers drawn evenly from (0, 1): of the shape of *chance*."""
+        raise NotImplementedError
+
+    def days(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Floats:
+        """Return how long each user stays, (users,), in days: by inversion, one number at each one's address."""
+        return self.stay(randomness.uniform("Lifetime", address))
+
+
+class ExponentialLife(Lifetime):
+    """Stay without growing old: an exponential time."""
+
+    mean: float = Field(90.0, gt=0, description="mean stay in days")
+
+    def stay(self, chance: Floats) -> Floats:
+        """Return -mean log(1 - chance)."""
+        return -self.mean * np.log1p(-chance)
+
+
+class FixedLife(Lifetime):
+    """Stay for exactly so many days."""
+
+    mean: float = Field(90.0, gt=0, description="stay in days")
+
+    def stay(self, chance: Floats) -> Floats:
+        """Return the stay, whatever the chance."""
+        return np.full(np.shape(chance), self.mean)
+
+
+class WeibullLife(Lifetime):
+    """Stay for a Weibull time: with a shape below 1 most who go do so early, and who has stayed long stays longer."""
+
+    mean: float = Field(90.0, gt=0, description="mean stay in days")
+    shape: float = Field(0.7, ge=0.1, le=20, description="below 1: the risk of going falls with time; above 1: it rises")
+
+    def stay(self, chance: Floats) -> Floats:
+        """Return scale (-log(1 - chance))^(1 / shape), scale = mean / Gamma(1 + 1 / shape)."""
+        scale = self.mean / gamma(1 + 1 / self.shape)
+        days: Floats = scale * (-np.log1p(-chance)) ** (1 / self.shape)
+        return days
+
+
+class HyperexponentialLife(Lifetime):
+    """Be one of two kinds of people, who stay for exponential times of very different means: passers-by and regulars.
+
+    Balanced: each kind makes half of all days that are stayed. Source: Whitt, "Approximating a point process by a renewal
+    process, I" (Operations Research, 1982), the fit of two moments.
+    """
+
+    mean: float = Field(90.0, gt=0, description="mean stay in days")
+    spread: float = Field(2.0, ge=1, le=20, description="standard deviation over mean; 1: one kind of people")
+
+    def stay(self, chance: Floats) -> Floats:
+        """Return by inversion which kind somebody is, and from what is left of the number how long she stays."""
+        square = self.spread**2
+        regular = (1 - np.sqrt((square - 1) / (square + 1))) / 2
+        kind = chance < regular
+        share = np.where(kind, regular, 1 - regular)
+        within = np.where(kind, chance, chance - regular) / share
+        days: Floats = -self.mean / (2 * share) * np.log1p(-within)
+        return days
