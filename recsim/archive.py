@@ -71,6 +71,15 @@ class Run:
         return self._table("items")
 
     @cached_property
+    def users(self) -> pd.DataFrame:
+        """Who the people are: user, name, since and until (days), cohort, niche, interest (main topic at birth).
+
+        Cohort 0 are the founders, cohort k those who came within the k-th 30 days. `clicks.merge(users, on="user")` gives the
+        log by cohort.
+        """
+        return self._table("users")
+
+    @cached_property
     def clicks(self) -> pd.DataFrame:
         """The log of clicks, in the columns of `recsim.eventlog.SCHEMA`."""
         return self._table("clicks")
@@ -85,7 +94,7 @@ class Run:
 
         if self.folder is None:
             return pd.DataFrame(self._tables[name])
-        if name in ("history", "items"):
+        if name in ("history", "items", "users"):
             return _frame(self.folder / f"{name}.parquet")
         paths = sorted((self.folder / name).glob("*.parquet"), key=_number)
         parts = [_frame(path) for path in paths]
@@ -202,6 +211,10 @@ class Archive:
     def rows(self, name: str, epoch: int, columns: Columns, digest: str) -> None:
         """Write the rows of a closed epoch to clicks/ or impressions/."""
         self._parquet(self.folder / name / f"epoch={epoch:05d}.parquet", columns, {"digest": digest})
+
+    def users(self, columns: Columns) -> None:
+        """Write who the people are."""
+        self._parquet(self.folder / "users.parquet", columns)
 
     def history(self, history: History) -> None:
         """Write all metrics so far."""

@@ -118,6 +118,18 @@ class Crowd:
         there = (self.since <= second) & (second < self.ends)
         return there & (self.own[AWAY] <= second) if AWAY in self.own else there
 
+    def table(self) -> Columns:
+        """Return who the people are, a row each: running number, name, day of coming and day of going whatever happens, cohort
+        (0: founders; k: came within the k-th 30 days), whether they are niche users, and the topic they were born to like most.
+        """
+        users = self.users
+        cohort = np.where(self.since > 0, self.since // (30 * DAY) + 1, 0).astype(np.int32)
+        return {
+            "user": np.arange(len(users), dtype=np.int32), "name": np.array(users.names or [""] * len(users), dtype=object),
+            "since": self.since / DAY, "until": self.ends / DAY, "cohort": cohort, "niche": users.niche,
+            "interest": users.interests.argmax(axis=1).astype(np.int32),
+        }  # fmt: skip
+
     def attendance(self, second: int) -> dict[str, float]:
         """Return how many have come since the beginning, are here, are away, and have gone for ever."""
         come, here = self.since <= second, self.here(second)

@@ -98,6 +98,8 @@ class Keeper:
     def __init__(self, world: World, archive: Archive | None, began: float) -> None:
         self.world, self.archive, self.began = world, archive, began
         self.items: list[Columns] = []
+        if archive is not None:
+            archive.users(world.crowd.table())
 
     def epoch(self, world: World, clicks: Columns, impressions: Columns) -> None:
         """Keep a closed epoch."""
@@ -130,7 +132,7 @@ class Keeper:
             return Run.load(self.archive.folder)
         tables = {
             "history": history_columns(world.history), "items": stacked(self.items),
-            "clicks": world.log.columns(), "impressions": world.impressions.columns(),
+            "clicks": world.log.columns(), "impressions": world.impressions.columns(), "users": world.crowd.table(),
         }  # fmt: skip
         return Run(world.scenario, world.seed, status, world.log.digest.hex(), self._seconds(), _tables=tables)
 
