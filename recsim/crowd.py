@@ -62,13 +62,14 @@ class Crowd:
         Raises RecsimError where two dynamics bring columns of one name, or one has not a row a user.
         """
         own: Own = {"interests": self.users.interests.copy(), "curiosity": self.users.curiosity.copy()}
-        for place, dynamics in enumerate(self.dynamics):
-            for name, column in dynamics.columns(randomness, self.users, self.items).items():
+        for place, dynamics in enumerate(self.scenario.dynamics):
+            columns = {} if dynamics.off else dynamics.columns(randomness, self.users, self.items)
+            for name, column in columns.items():
                 if name in own or name == "innate":
                     raise RecsimError(f"dynamics.{place}: its column {name!r} is there already; give it a name of its own")
                 if len(column) != len(self.users):
                     raise RecsimError(f"dynamics.{place}: its column {name!r} has {len(column)} rows; give one a user")
-                own[name] = column
+                own[name] = column.copy()  # it may be of the people as they were born, whom nothing changes
         return own
 
     # ------------------------------------------------------------------------------------------------ when they come
@@ -185,9 +186,10 @@ class Crowd:
 
     def react(self, visits: Visits, people: People, seen: Seen) -> None:
         """Let those who visit change by what they saw and consumed, each in her own row."""
+        before = people.own["interests"].copy()
         for dynamics in self.dynamics:
             dynamics.react(people.own, visits, seen, self.items)
-        people.own["interests"] = shares(people.own["interests"])
+        people.own["interests"] = shares(people.own["interests"], before)
         for name, column in self.own.items():
             column[visits.user] = people.own[name]
         self.settled[visits.user] = visits.time

@@ -101,6 +101,9 @@ class Relaxation(Dynamics):
         own["interests"][:] = own["innate"] + shift * decay(days, self.days)[:, None]
 
 
+_MOST = 500.0  # of fatigue that shows: e^-500 of an interest is still a number that one can divide by
+
+
 class Fatigue(Dynamics):
     """Tire of topics: what is wanted of topic k is theta_k exp(-f_k), where f_k grows by *gain* times the share of the topic
     in each item consumed and fades by exp(-t / days) in time t.
@@ -125,7 +128,7 @@ class Fatigue(Dynamics):
 
     def want(self, own: Own, interests: Floats) -> Floats:
         """Return less of what people are tired of; the rows sum to less than 1."""
-        return interests * np.exp(-own["fatigue"])
+        return interests * np.exp(-np.minimum(own["fatigue"], _MOST))
 
     def react(self, own: Own, visits: Visits, seen: Seen, items: Items) -> None:
         """Tire of the topics of what was consumed."""
@@ -210,6 +213,9 @@ class Leaving(Dynamics):
         own[AWAY][goes], own["bad visits"][goes] = back, 0
 
 
-def shares(interests: Floats) -> Floats:
-    """Return rows that sum to 1 again, (n, topics), the sums taken topic after topic."""
-    return interests / total(interests)[:, None]
+def shares(interests: Floats, before: Floats) -> Floats:
+    """Return rows that sum to 1 again, (n, topics), the sums taken topic after topic; rows that are as they were *before* stay
+    so to the last bit, else those whom nothing changes would drift from what they were born with.
+    """
+    changed = (interests != before).any(axis=1)
+    return np.where(changed[:, None], interests / total(interests)[:, None], interests)

@@ -228,8 +228,9 @@ class World:
                 raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
         if self.cuts != self.epoch:
             raise RecsimError(f"fork: on day {self._now / DAY:g} a model waits to go live; fork after it is deployed")
-        for setting, wanted in ((f"policy: {scenario.policy.kind}", scenario.policy.tastes), ("open_loop", scenario.open_loop)):
-            if self._now and wanted and not self.forks:
+        tastes = f"policy: {scenario.policy.kind}", scenario.policy.tastes, self.forks
+        for setting, wanted, kept in (tastes, ("open_loop", scenario.open_loop, self.shadows)):
+            if self._now and wanted and not kept:
                 raise RecsimError(f"{setting}: needs what a world keeps that is drawn with forks=True")
         twin = World(scenario, self.seed, self.threads, self.tile, like=self)
         if self._now:

@@ -181,7 +181,8 @@ def everything(world: World) -> dict[str, object]:
     """
     world.close_epoch()
     world.shadow.close_epoch()
-    logs = {"clicks": world.log, "impressions": world.impressions} | ({"shadow": world.shadow} if world.scenario.open_loop else {})
+    logs = {"clicks": world.log, "impressions": world.impressions}
+    logs |= {"shadow": world.shadow} if world.scenario.open_loop else {}
     own = world.crowd.own | {"settled": world.crowd.settled}
     return (
         {name: log.digest.hex() for name, log in logs.items()}
