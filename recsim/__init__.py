@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickmodels import ClickFit, fit_clicks
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
+    from recsim.creators import Creators, Releases
     from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.recommenders import (
         ALS,
         BPR,
+        Drawn,
         Fitting,
         ItemKNN,
         LogisticMF,
@@ -84,6 +86,7 @@ _WHERE = {
     "recsim.clickmodels": ["ClickFit", "fit_clicks"],
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
+    "recsim.creators": ["Creators", "Releases"],
     "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
@@ -98,7 +101,8 @@ _WHERE = {
         "Arrivals", "ExponentialLife", "FixedLife", "HyperexponentialLife", "Lifetime", "PoissonArrivals", "WeibullLife",
     ],
     "recsim.recommenders": [
-        "ALS", "BPR", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender", "Shares",
+        "ALS", "BPR", "Drawn", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender",
+        "Shares",
     ],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
@@ -132,8 +136,10 @@ __all__ = [
     "Clicks",
     "Comparison",
     "Counts",
+    "Creators",
     "DepthWeights",
     "Diversify",
+    "Drawn",
     "Dynamics",
     "EdgeList",
     "EditorPicks",
@@ -180,6 +186,7 @@ __all__ = [
     "Regular",
     "Reinforcement",
     "Relaxation",
+    "Releases",
     "Reservoir",
     "Retrain",
     "Rows",

@@ -563,3 +563,9 @@ class CalibratedItems(Catalog):
             appeal=fitted.appeal,
             names=fitted.item_names,
         )
+
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint32]) -> Items:
+        """Return items that are each as one of the fitted is, drawn with replacement."""
+        fitted = read(provide(self.world))
+        which = (randomness.uniform("items.item", address) * len(fitted.appeal)).astype(np.int64)
+        return Items(address, fitted.topics[which], fitted.appeal[which])

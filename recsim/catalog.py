@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from scipy.special import gammaincinv, ndtri
 
+from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 
 
 @dataclass
 class Items:
-    """All items, in running order; all are out from second 0 on.
+    """All items there will ever be, in the order in which they are released.
 
-    address: (items,) uint32, where an item's random numbers live. topics: (items, topics), positive, rows sum to 1: what
-    the item is about (phi). appeal: (items,) positive (a).
-    names: (items,) str, as in the log that the items come from, or empty.
+    address: (items,) uint32, where an item's random numbers live: stream * 2**24 + serial, the catalogue being stream 0.
+    topics: (items, topics), not negative, rows sum to 1: what the item is about (phi). appeal: (items,) positive (a).
+    names: (items,) str, as in the log that the items come from, or empty. born: (items,) the second of the release,
+    ascending; 0 where none is given.
     """
 
     address: npt.NDArray[np.uint32]
     topics: Floats
     appeal: Floats
     names: tuple[str, ...] = ()
+    born: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.born):
+            self.born = np.zeros(len(self.address), np.int64)
 
     def __len__(self) -> int:
         return len(self.address)
 
-    def demand_by_topic(self) -> Floats:
+    def released(self, second: int) -> int:
+        """Return how many items are out at a second: those before this running number."""
+        return int(np.searchsorted(self.born, second, "right"))
+
+    def demand_by_topic(self, released: int | None = None) -> Floats:
         """Return (topics, items): of those who want topic k, the share that wants item i: phi_ik a_i / W_k.
 
-        W_k, the sum of phi_ik a_i over released items, is taken in item order, so that any machine gets the same.
+        W_k, the sum of phi_ik a_i over the first *released* items (None: all), is taken in item order, so that any machine gets
+        the same. 0 for the others, and for topics that no item is about.
         """
         weight = self.topics.T * self.appeal
-        return np.ascontiguousarray(weight / np.cumsum(weight, axis=1)[:, -1:])
+        weight[:, len(self) if released is None else released :] = 0.0
+        total = np.cumsum(weight, axis=1)[:, -1:]
+        return np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0)
+
+    def and_(self, more: Items) -> Items:
+        """Return these items and the others, in the order of release; those released together in the order given."""
+        born = np.concatenate([self.born, more.born])
+        order = np.argsort(born, kind="stable")
+        arrays = {
+            name: np.concatenate([getattr(self, name), getattr(more, name)])[order] for name in ("address", "topics", "appeal")
+        }
+        names = self.names + tuple(f"release {number + 1}" for number in range(len(more))) if self.names else ()
+        return Items(**arrays, names=tuple(names[place] for place in order) if names else (), born=born[order])
 
 
 class Catalog(Recipe):
@@ -45,6 +69,13 @@ class Catalog(Recipe):
     def draw(self, randomness: Randomness) -> Items:
         """Return the items of one world; *randomness* is that of the world's seed."""
         raise NotImplementedError
+
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint32]) -> Items:
+        """Return items that come later, whose random numbers live at the given addresses.
+
+        Raises RecsimError where a kind cannot draw them.
+        """
+        raise RecsimError(f"catalog: {self.kind} cannot draw items that come later; give it a method more")
 
 
 def dirichlet(randomness: Randomness, label: str, who: npt.NDArray[np.unsignedinteger], alpha: Floats) -> Floats:
@@ -81,7 +112,10 @@ class SyntheticItems(Catalog):
 
     def draw(self, randomness: Randomness) -> Items:
         """Return the items."""
-        address = np.arange(self.items, dtype=np.uint32)
+        return self.more(randomness, np.arange(self.items, dtype=np.uint32))
+
+    def more(self, randomness: Randomness, address: npt.NDArray[np.uint32]) -> Items:
+        """Return items of the same kind at other addresses."""
         alpha = self.focus * topic_shares(self.topics, self.mainstream, self.mainstream_share)
         normal = ndtri(randomness.uniform("items.appeal", address))
         return Items(

@@ -64,6 +64,12 @@ class Clocked(Protocol):
     def serve(self, until: int) -> None:
         """Serve all visits before a second."""
 
+    def next_release(self) -> int | None:
+        """Return the second, now at the earliest, at which items come out next; None where none do any more."""
+
+    def release(self) -> None:
+        """Let the items come out that are due."""
+
     def train(self) -> None:
         """Fit the next model on the rows before this second."""
 
@@ -80,13 +86,21 @@ class Clocked(Protocol):
 def timetable(world: Clocked) -> Environment:
     """Return an environment in which all that is still to come is scheduled."""
     env = Environment(initial_time=world.now)
-    for process in (retrains, readings):
+    for process in (releases, retrains, readings):
         env.process(process(env, world))
     first = sorted(world.streams, key=lambda stream: not stream.signal.searches)  # others count on what lifts chose
     for place, stream in enumerate(first):
         if stream.signal.has_moments:
             env.process(moments(env, world, stream, place))
     return env
+
+
+def releases(env: Environment, world: Clocked) -> Generator[Event]:
+    """Let the items come out that are due, again and again."""
+    while (second := world.next_release()) is not None:
+        yield Moment(env, second, Phase.RELEASE)
+        world.serve(int(env.now))
+        world.release()
 
 
 def retrains(env: Environment, world: Clocked) -> Generator[Event]:

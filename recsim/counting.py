@@ -106,14 +106,17 @@ class Counters:
             "impressions": impressions[origin, item], "clicks": clicks[origin, item],
         }  # fmt: skip
 
-    def window(self, niche: Bools, active: int, people: dict[str, Any]) -> Window:
-        """Return what the metrics need of the epoch so far; *active*: users who have come by now; *people*: what
-        they are and how many, by the names of the window.
+    def window(self, niche: Bools, active: int, released: int, people: dict[str, Any]) -> Window:
+        """Return what the metrics need of the epoch so far.
+
+        active: users who have come by now; released: items that are out; people: what they are and how many, by the names of
+        the window.
         """
         human_share, human_weight, mean_depth = self.provenance
         return Window(
-            impressions=self.epoch[0], clicks=self.epoch[1], shown_topics=self.shown_topics, niche=niche,
-            utility=self.utility, consumed=self.consumed, clickers=self.clickers_before,
+            impressions=self.epoch[0][:, :released], clicks=self.epoch[1][:, :released],
+            shown_topics=self.shown_topics, niche=niche,
+            utility=self.utility, consumed=self.consumed, clickers=self.clickers_before[:released],
             active=active, human_share=human_share, human_weight=human_weight, depth=mean_depth,
             visits=self.visits, labels=self.labels, spent=self.spent, utility_innate=self.utility_innate, **people,
         )  # fmt: skip

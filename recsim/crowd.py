@@ -37,11 +37,14 @@ class Crowd:
     """
 
     def __init__(
-        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, demand: Lottery, friends: Friends,
-        streams: Sequence[Stream],
+        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, friends: Friends,
+        streams: Sequence[Stream], demand: Lottery | None,
     ) -> None:  # fmt: skip
+        """Let the world begin; *demand*: that of the items that are out, if it is known already."""
         self.scenario, self.randomness = scenario, randomness
-        self.users, self.items, self.demand, self.friends, self.streams = users, items, demand, friends, streams
+        self.users, self.items, self.friends, self.streams = users, items, friends, streams
+        self.released = items.released(0)
+        self.demand = demand or Lottery(items.demand_by_topic(self.released))
         self.since, self.ends = presence(scenario, randomness, users)
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
         self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
@@ -55,6 +58,13 @@ class Crowd:
         """Go on from where the same people are in another world."""
         for name in ("ordinal", "next_time", "consumed", "shadow_consumed", "own", "settled"):
             setattr(self, name, deepcopy(getattr(other, name)))
+        self.released, self.demand = other.released, other.demand
+
+    def restock(self, second: int) -> None:
+        """Let people want the items that are out at a second."""
+        released = self.items.released(second)
+        if released != self.released:
+            self.released, self.demand = released, Lottery(self.items.demand_by_topic(released))
 
     def _columns(self, randomness: Randomness) -> Own:
         """Return the state columns as the world begins.
@@ -85,7 +95,7 @@ class Crowd:
             rounds = iter([(user, ordinal, time)])
         for user, ordinal, time in rounds:
             address, when = self.users.address[user], ordinal.astype(np.uint32)
-            yield Visits(user, address, when, time, len(self.items), self.randomness, gone)
+            yield Visits(user, address, when, time, self.released, self.randomness, gone)
 
     @property
     def forgetful(self) -> bool:
@@ -247,7 +257,7 @@ class Crowd:
 
         def ask(user: Ints, address: np.ndarray, label: str) -> Items32:
             nth = np.full(len(user), moment, np.uint32)
-            visits = Visits(user, address, nth, np.full(len(user), second), len(self.items), self.randomness, once)
+            visits = Visits(user, address, nth, np.full(len(user), second), self.released, self.randomness, once)
             return behaviour.organic(visits, self.wants(user, second), self.demand, label)
 
         def fans(item: Items32, label: str) -> Ints:
@@ -255,8 +265,8 @@ class Crowd:
             return behaviour.fans(self.randomness, label, everybody, self.demand.weights, item)
 
         return Occasion(
-            moment, second, self.randomness, self.users.address, here, self.items.address, self.rate, self.coming,
-            self.demand.weights, ask, fans, clicks, self.friends, bool(self.dynamics),
+            moment, second, self.randomness, self.users.address, here, self.items.address[: self.released], self.rate,
+            self.coming, self.demand.weights[:, : self.released], ask, fans, clicks, self.friends, bool(self.dynamics),
         )  # fmt: skip
 
 
@@ -280,3 +290,13 @@ def presence(scenario: Scenario, randomness: Randomness, users: Users) -> tuple[
     if scenario.lifetime is not None:
         ends = since + scenario.lifetime.days(randomness, users.address) * DAY
     return since, ends
+
+
+def everything(scenario: Scenario, seed: int) -> Items:
+    """Return all items of a world in the order in which they come out: the catalogue, drawn by its world_seed, then what
+    creators release, drawn by the seed.
+    """
+    items, randomness = scenario.catalog.draw(Randomness(scenario.world_seed)), Randomness(seed)
+    for place, creators in enumerate(scenario.creators):
+        items = items.and_(creators.works(randomness, 1 + place, scenario.catalog, scenario.days))
+    return items

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from recsim import training
-from recsim.crowd import everybody, presence
+from recsim.crowd import everybody, everything, presence
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Signal
@@ -21,8 +21,7 @@ SPEED = 1_000_000  # impressions served in a second by one core of an ordinary c
 
 def expect(scenario: Scenario) -> dict[str, Any]:
     """Return what follows from a scenario, from drawing its people and items; nothing is simulated."""
-    drawn = Randomness(scenario.world_seed)
-    users, items = everybody(scenario, 1), scenario.catalog.draw(drawn)
+    users, items = everybody(scenario, 1), everything(scenario, 1)
     check(scenario, users, items)
     timeline = _timeline(scenario)
     sizes = {"users": len(users), "items": len(items), "topics": users.interests.shape[1]}

@@ -11,6 +11,7 @@ import numpy as np
 
 from recsim import training
 from recsim.catalog import Items
+from recsim.consumption import spread
 from recsim.counting import Counters
 from recsim.eventlog import EventLog
 from recsim.logrows import before_the_loop
@@ -21,7 +22,7 @@ from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
 from recsim.signals import AnchorReplay, Stream
 from recsim.training import Lesson, tastes
-from recsim.world import DAY, HUMAN, Counts, Ints, Items32, Published, Ranking, Rows, Visits
+from recsim.world import DAY, HUMAN, NOTHING, Counts, Ints, Items32, Published, Ranking, Rows, Visits
 
 
 class Feed:
@@ -46,42 +47,50 @@ class Feed:
         self.counters = Counters(len(users), items.topics, training.intervals(scenario.training), tastes)
         self.epoch, self.cuts = 0, 0
         self.provenance = np.nan, np.nan, np.nan
+        self._born, self.released = items.born, items.released(0)
         self.trained: Model | None = None
         self.model = self._start_model()
         nothing = before_the_loop(np.zeros((2, 0), np.int32))
         self.published = self.to_publish = self._publish(self.model, nothing)
+        self.depth = self.model.depth
 
     def take_over(self, other: Feed) -> None:
         """Go on with the model and the counts of another feed."""
         self.epoch, self.cuts, self.provenance = other.epoch, other.cuts, other.provenance
         self.model, self.trained = other.model, other.trained
         self.published = self.to_publish = other.published
+        self.released, self.depth = other.released, other.depth
         self.counters.take_over(other.counters)
 
     # ------------------------------------------------------------------------------------------------ while it serves
     def rank(self, visits: Visits) -> Ranking:
         """Return the ranking of the serving model, kept from visit to visit where it is steady."""
-        size = self.scenario.policy.reach(self.scenario.slate)
+        size, known = self.scenario.policy.reach(self.scenario.slate), len(self.model.counts)
+        asked = visits if known == self.released else replace(visits, released=known)
         if not size:
             ranking = Ranking(np.zeros((len(visits), 0), np.int32), self.published)
         elif not self.model.steady:
-            ranking = self.model.rank(visits, self.scenario.slate, self.threads)
+            ranking = self.model.rank(asked, self.scenario.slate, self.threads)
         else:
-            ranking = self.shortlists.rank(self.model, visits, self.threads)
+            ranking = self.shortlists.rank(self.model, asked, self.threads)
+        if known < self.released:
+            ranking = unknown_behind(ranking, visits, known)
         picks = [stream.picks for stream in self.streams if len(stream.picks)]
         if picks:
             return replace(ranking, published=self.published, picks=np.unique(np.concatenate(picks)))
         return replace(ranking, published=self.published)
 
-    @property
-    def depth(self) -> Floats:
-        """Generations between a row that the serving model causes and a human cause: (items,)."""
-        return self.model.depth
+    def restock(self, second: int) -> None:
+        """Let the feed have the items that are out at a second: those that its model does not know stand behind the others."""
+        self.released = int(np.searchsorted(self._born, second, "right"))
+        self.published = self.published.grown(self.topics[: self.released])
+        self.depth = np.append(self.model.depth, np.ones(self.released - len(self.model.depth)))
 
-    def deploy(self) -> None:
-        """Let the model trained last serve."""
+    def deploy(self, now: int) -> None:
+        """Let the model trained last serve, at a second."""
         if self.trained is not None:
             self.model, self.published = self.trained, self.to_publish
+        self.restock(now)
         self.epoch += 1
         self.counters.new_epoch(self.provenance)
         self.shortlists.clear()
@@ -89,7 +98,7 @@ class Feed:
     # ---------------------------------------------------------------------------------------------- how it is taught
     def train(self, now: int) -> None:
         """Fit the next model on the rows before second *now*."""
-        rows, counts = self.training_rows(now), self.counters.training()
+        rows, counts = self.training_rows(now), self._counts()
         lesson = self._lesson(now)
         for rule in self.scenario.training:
             rows = rule.apply(rows, lesson)
@@ -116,27 +125,33 @@ class Feed:
         def rank(user: Ints, n: int) -> Items32:
             who, back = np.unique(user, return_inverse=True) if self.model.steady else (user, np.arange(len(user)))
             ordinal, time = np.arange(len(who), dtype=np.uint32), np.full(len(who), now)
-            visits = Visits(who, self.users[who], ordinal, time, len(self.items), chance, None)
+            visits = Visits(who, self.users[who], ordinal, time, len(self.model.counts), chance, None)
             return self.model.rank(visits, n, self.threads).items[back]
 
-        return Lesson(number, self.users, self.items, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
+        address = self.items[: self.released]
+        return Lesson(number, self.users, address, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
+
+    def _counts(self) -> Counts:
+        """Return what was counted over the time of the training rows about the items that are out."""
+        counts = self.counters.training()
+        return Counts(counts.impressions[:, : self.released], counts.clicks[:, : self.released])
 
     def _fit(self, recommender: Recommender, rows: Rows, counts: Counts, epoch: int, now: int) -> Model:
         previous = self.trained if isinstance(self.trained, recommender.model) else None
         come = int(np.searchsorted(self.since, now, "right"))
         setting = Fitting(
-            epoch, come, self.items, counts, depth(rows, len(self.items)), self.randomness, previous,
+            epoch, come, self.items[: self.released], counts, depth(rows, self.released), self.randomness, previous,
             self.threads, self._truth() if recommender.trusted else None,
         )  # fmt: skip
         return recommender.fit(rows, setting)
 
     def _publish(self, model: Model, rows: Rows) -> Published:
         """Return what the platform publishes with a model: counts as of the cut, and what users were taught to like."""
-        counts = self.counters.training()
+        counts, topics = self._counts(), self.topics[: self.released]
         shown = counts.impressions.sum(axis=0)
         clicked = np.where(counts.impressions > 0, counts.clicks, 0).sum(axis=0)
-        taste = tastes(rows, len(self.users), self.topics) if self._tastes else np.zeros((len(self.users), 0))
-        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), self.topics, taste)
+        taste = tastes(rows, len(self.users), topics) if self._tastes else np.zeros((len(self.users), 0))
+        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), topics, taste)
 
     def _start_model(self) -> Model:
         """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
@@ -145,7 +160,27 @@ class Feed:
             if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
                 rows = rows.and_(before_the_loop(stream.anchor))
         self.provenance = provenance(rows)
-        return self._fit(self.scenario.start, rows, self.counters.training(), 0, 0)
+        return self._fit(self.scenario.start, rows, self._counts(), 0, 0)
+
+
+def unknown_behind(ranking: Ranking, visits: Visits, known: int) -> Ranking:
+    """Return a ranking in which items that the model does not know, from number *known* on, stand behind the others.
+
+    They stand in their order, where there is room; a ranking that is a draw never draws them.
+    """
+    if ranking.weights is not None:
+        return replace(ranking, weights=np.append(ranking.weights, np.zeros(visits.released - known)))
+    rows = np.flatnonzero((ranking.items == NOTHING).any(axis=1))
+    if not len(rows):
+        return ranking
+    items, new = ranking.items.copy(), np.arange(known, visits.released, dtype=np.int32)
+    there = (items[rows] != NOTHING).sum(axis=1)  # they come first
+    open_ = ~visits.take(rows).barred(np.broadcast_to(new, (len(rows), len(new))))
+    row, column = np.nonzero(open_)
+    place = there[row] + spread(open_.sum(axis=1))[1]
+    fits = place < items.shape[1]
+    items[rows[row[fits]], place[fits]] = new[column[fits]]
+    return replace(ranking, items=items)
 
 
 def provenance(rows: Rows) -> tuple[float, float, float]:

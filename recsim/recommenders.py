@@ -376,6 +376,20 @@ class Shares(Recommender):
         return Chances(setting.epoch, shares, setting.depth)
 
 
+class Drawn(Recommender):
+    """Rank by a draw in proportion to the weight of the training rows about each item, afresh for every visit.
+
+    Each visit copies a past row chosen at random, the urn of Polya; items without rows are never drawn. With
+    releases that get a first click it is the process of Simon, "On a class of skew distribution functions" (1955).
+    """
+
+    model = Chances
+
+    def fit(self, rows: Rows, setting: Fitting) -> Model:
+        """Return the weights of the rows as chances."""
+        return Chances(setting.epoch, rows.per_item(setting.items), setting.depth)
+
+
 class Popularity(Recommender):
     """Rank all users alike, by the number of clicks or by the click rate; ties in an order drawn for each model.
 
@@ -423,7 +437,8 @@ class Oracle(Recommender):
         users, items, wants, _ = setting.truth
         return Factors(
             setting.epoch, rows.per_item(setting.items), setting.depth, wants.copy(),
-            np.ascontiguousarray(items.demand_by_topic().T), np.ones(len(users), np.bool_), np.ones(len(items), np.bool_),
+            np.ascontiguousarray(items.demand_by_topic(setting.items)[:, : setting.items].T), np.ones(len(users), np.bool_),
+            np.ones(setting.items, np.bool_),
         )  # fmt: skip
 
 

@@ -197,8 +197,9 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
         model = _part(kept, "model")
         model["epoch"] = int(model["epoch"])
         feed.model = feed.trained = world.scenario.recommender.model(**model)
-        published = Published(topics=world.items.topics, **_part(kept, "published"))
+        published = Published(topics=world.items.topics[: len(kept["published.counts"])], **_part(kept, "published"))
         feed.published = feed.to_publish = published
+    world.release()
     crowd.own.update(_part(kept, "own"))
     for place, stream in enumerate(world.streams):
         for name, value in _part(kept, f"stream{place}").items():

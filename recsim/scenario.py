@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
 from recsim.catalog import Catalog, SyntheticItems
+from recsim.creators import Creators
 from recsim.dynamics import Dynamics
 from recsim.errors import RecsimError, nearest
 from recsim.network import Network
@@ -50,6 +51,7 @@ class Scenario(Recipe):
     population: Kind[Population] = Field(default_factory=SyntheticUsers, description="who the people are")
     catalog: Kind[Catalog] = Field(default_factory=SyntheticItems, description="what there is to consume")
     network: Kind[Network] | None = Field(None, description="who is a friend of whom; without one nobody is")
+    creators: tuple[Kind[Creators], ...] = Field((), description="who releases items while the world goes on")
     visits: Kind[Pace] = Field(default_factory=Poisson, description="when people come")
     choice: Kind[Choice] = Field(default_factory=Luce, description="what people click")
     consumption: Literal["once", "again"] = Field("once", description="whether an item can be consumed again")
@@ -83,7 +85,7 @@ class Scenario(Recipe):
             raise ValueError(f"open_loop teaches rows that nobody was shown, but {self.policy.kind} learns from click rates")
         return self
 
-    @field_validator("training", "signals", "dynamics", mode="before")
+    @field_validator("training", "signals", "dynamics", "creators", mode="before")
     @classmethod
     def _listed(cls, tables: Any) -> Any:
         return tuple(tables) if isinstance(tables, list) else tables

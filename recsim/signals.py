@@ -301,7 +301,7 @@ class EditorPicks(Signal):
         """Choose the picks, by a race of all items whose rates are their weights (Plackett-Luce)."""
         super().moment(stream, occasion)
         if isinstance(self.taste, tuple):
-            weight = np.array(self.taste)
+            weight = np.append(self.taste, np.zeros(len(occasion.items) - len(self.taste)))  # nobody chose what came later
         else:
             weight = occasion.demand.sum(axis=0) if self.taste == "topics" else np.ones(len(occasion.items))
         race = occasion.randomness.exponential("EditorPicks.race", occasion.items, occasion.moment, stream.serial)

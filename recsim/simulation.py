@@ -18,11 +18,10 @@ from recsim.behaviour import People
 from recsim.catalog import Items
 from recsim.consumption import nth
 from recsim.counting import Counters
-from recsim.crowd import Crowd, everybody
+from recsim.crowd import Crowd, everybody, everything
 from recsim.errors import RecsimError, whole_number
 from recsim.eventlog import Columns, EventLog
 from recsim.feed import Feed
-from recsim.lottery import Lottery
 from recsim.metrics import measure
 from recsim.network import Friends
 from recsim.policies import Policy
@@ -36,8 +35,8 @@ from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unf
 
 TILE = 4096  # visits served at a time
 SHARED = (
-    "world_seed", "population", "catalog", "network", "arrivals", "lifetime", "visits", "choice", "consumption", "consumed",
-    "dynamics", "retrain",
+    "world_seed", "population", "catalog", "creators", "network", "arrivals", "lifetime", "visits", "choice", "consumption",
+    "consumed", "dynamics", "retrain",
 )  # fmt: skip
 """Settings in which arms may not differ."""
 
@@ -58,15 +57,14 @@ class World:
         self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
-        drawn = Randomness(scenario.world_seed)
         users: Users = like.users if like else everybody(scenario, self.seed)
-        items: Items = like.items if like else scenario.catalog.draw(drawn)
+        items: Items = like.items if like else everything(scenario, self.seed)
         check(scenario, users, items)
-        demand: Lottery = like.crowd.demand if like else Lottery(items.demand_by_topic())
-        friends = like.crowd.friends if like else _friends(scenario, drawn, users)
+        friends = like.crowd.friends if like else _friends(scenario, Randomness(scenario.world_seed), users)
         self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
         self.streams = _streams(scenario, len(users))
-        self.crowd: Crowd = Crowd(scenario, self.randomness, users, items, demand, friends, self.streams)
+        demand = like.crowd.demand if like and not scenario.creators else None
+        self.crowd: Crowd = Crowd(scenario, self.randomness, users, items, friends, self.streams, demand)
         for stream in self.streams:
             if isinstance(stream.signal, AnchorReplay):
                 stream.anchor = stream.signal.before(stream, self.occasion(0))
@@ -166,6 +164,16 @@ class World:
         self._now = until
         self.on_window(self)
 
+    def next_release(self) -> int | None:
+        """Return the second, now at the earliest, at which items come out next; None where none do any more."""
+        after = self.items.born[self.crowd.released :]
+        return int(after[0]) if len(after) else None
+
+    def release(self) -> None:
+        """Let the items come out that are due."""
+        self.crowd.restock(self._now)
+        self.feed.restock(self._now)
+
     def train(self) -> None:
         """Fit the next model on the rows before this second."""
         self.feed.train(self._now)
@@ -173,7 +181,7 @@ class World:
     def deploy(self) -> None:
         """Close the epoch, and let the model trained last serve the next."""
         self.close_epoch()
-        self.feed.deploy()
+        self.feed.deploy(self._now)
         self.on_deploy(self)
 
     def close_epoch(self) -> None:
@@ -185,7 +193,7 @@ class World:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
         people = self.crowd.minds(self._now) | self.crowd.attendance(self._now)
-        figures = measure(self.counters.window(self.users.niche, active, people))
+        figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
 
@@ -351,4 +359,4 @@ def check(scenario: Scenario, users: Users, items: Items) -> None:
     if sum(signal.places and not signal.off for signal in scenario.signals) > 8:
         raise RecsimError("signals: more than 8 place items in slates, and every combination of them is weighed; take fewer")
     for signal in scenario.signals:
-        signal.check(len(users), len(items), scenario.slate)
+        signal.check(len(users), items.released(0), scenario.slate)

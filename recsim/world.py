@@ -102,7 +102,9 @@ class Visits:
         """All items that may not be shown again, as pairs of (visit, item)."""
         if self.gone is None:
             return np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return self.gone.stretch(self.user)
+        row, item = self.gone.stretch(self.user)
+        known = item < self.released  # one may have had what those who ask do not know yet
+        return (row, item) if known.all() else (row[known], item[known])
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,14 @@ class Published:
         """Return what a model publishes that has nothing but counts."""
         nothing = np.zeros(len(counts))
         return cls(counts, nothing, nothing, np.ones((len(counts), 1)), np.zeros((0, 0)))
+
+    def grown(self, topics: Floats) -> Published:
+        """Return the same after items were released that nobody was shown yet; *topics*: of all that are out."""
+        more = len(topics) - len(self.counts)
+        if not more:
+            return self
+        counts, impressions, clicks = (np.append(part, np.zeros(more)) for part in (self.counts, self.impressions, self.clicks))
+        return Published(counts, impressions, clicks, topics, self.taste)
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what *make* gives, made once for this model and kept under a name."""

@@ -42,6 +42,7 @@ def small() -> rs.Scenario:
 EVERY_RECOMMENDER = {
     "random": rs.Random(),
     "shares": rs.Shares(shares=[1.0, 2.0, 3.0] * 25),
+    "drawn": rs.Drawn(),
     "count": rs.Popularity(prior=1.0),
     "click rate": rs.Popularity(score="click_rate", prior=1.0),
     "cosine": rs.ItemKNN(neighbours=10),

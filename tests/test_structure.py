@@ -28,7 +28,7 @@ FLOORS = [
     {"calibration"},
     {"shortlists", "counting", "slates", "logrows"},
     {
-        "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "signals",
+        "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
     },
     {"candidates", "posteriors", "likelihoods"},
