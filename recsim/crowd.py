@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -32,8 +33,8 @@ class Crowd:
     since, ends: (users,), the seconds between which each is there, but for those who leave earlier by themselves.
     ordinal, next_time: (users,), the number and the second of the visit that each makes next; consumed: what each has
     had, shadow_consumed: what her shadow in the open loop has had. own: the state columns of dynamics, a row a user, as of
-    the second *settled* (users,), that of her last visit; empty where nobody changes. streams: the signals, which may make
-    visits organic.
+    the second *settled* (users,), that of her last visit or else of her coming; empty where nobody changes. streams: the
+    signals, which may make visits organic.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Crowd:
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
         self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
         self.own: Own = self._columns(Randomness(scenario.world_seed)) if self.dynamics else {}
-        self.settled = np.zeros(len(users), np.int64)
+        self.settled = self.since.astype(np.int64)
         self.rate = scenario.visits.rates(randomness, users)
         self.ordinal = np.zeros(len(users), np.int64)
         self.next_time = self._visit_time(np.arange(len(users)), self.ordinal, self.since)
@@ -171,12 +172,13 @@ class Crowd:
                 searching |= stream.signal.touches(stream, visits)
         return searching
 
-    def coming(self, until: int) -> tuple[Ints, Ints]:
-        """Return user and ordinal of the visits from now to a second that begin in the feed, as people's own
-        timetable and their curiosity now have them, less those that counted lifts have chosen.
+    def coming(self, now: int, until: int) -> tuple[Ints, Ints]:
+        """Return user and ordinal of the visits from now to a second that begin in the feed, of those who have come by now,
+        as people's own timetable and their curiosity now have them, less those that counted lifts have chosen.
         """
         parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        for user, ordinal, time in self._rounds(until, self.ordinal.copy(), self.next_time.copy()):
+        known = np.where(self.since <= now, self.next_time, np.inf)
+        for user, ordinal, time in self._rounds(until, self.ordinal.copy(), known):
             organic = self.randomness.uniform("visit.organic", self.users.address[user], ordinal)
             feed = organic >= self._lifted(self.curiosity[user], time)
             for stream in self.streams:
@@ -222,7 +224,7 @@ class Crowd:
         if not self.dynamics:
             return {}
         own = {name: column[user] for name, column in self.own.items()} | {"innate": self.users.interests[user]}
-        days = (time - self.settled[user]) / DAY
+        days = np.maximum(time - self.settled[user], 0) / DAY  # who has not come yet is as she was born
         for dynamics in self.dynamics:
             dynamics.rest(own, days)
         return own
@@ -266,7 +268,8 @@ class Crowd:
 
         return Occasion(
             moment, second, self.randomness, self.users.address, here, self.items.address[: self.released], self.rate,
-            self.coming, self.demand.weights[:, : self.released], ask, fans, clicks, self.friends, bool(self.dynamics),
+            partial(self.coming, second), self.demand.weights[:, : self.released], ask, fans, clicks, self.friends,
+            bool(self.dynamics or self.scenario.arrivals),
         )  # fmt: skip
 
 

@@ -6,9 +6,11 @@ she saw does so by `recsim.dynamics.Leaving`.
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.special import gamma
 
 from recsim.randomness import Floats, Randomness
@@ -25,7 +27,7 @@ class Arrivals(Recipe):
     """A recipe for the times at which new people come."""
 
     def times(self, randomness: Randomness, days: float) -> Floats:
-        """Return the seconds, ascending, at which somebody new comes before the end of the run: (newcomers,)."""
+        """Return the seconds, ascending and above 0, at which somebody new comes up to the end of the run: (newcomers,)."""
         raise NotImplementedError
 
 
@@ -36,16 +38,25 @@ class PoissonArrivals(Arrivals):
     from_day: float = Field(0.0, ge=0, description="day on which they begin to come")
     to_day: float = Field(float("inf"), ge=0, allow_inf_nan=True, description="day from which nobody new comes")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.to_day > self.from_day:
+            raise ValueError("to_day must be later than from_day")
+        return self
+
     def times(self, randomness: Randomness, days: float) -> Floats:
-        """Return the sums of exponential gaps, each at the address of the one who comes, cut to whole seconds."""
-        begin, end = self.from_day * DAY, min(days, self.to_day) * DAY
+        """Return the sums of exponential gaps, each at the address of the one who comes, rounded up to whole seconds.
+
+        Up, so that nobody comes at second 0, when the founders are there, and a reading counts all who came before it.
+        """
+        begin, end = self.from_day * DAY, min(round(days * DAY), self.to_day * DAY)
         expected = max(0.0, end - begin) / DAY * self.rate
         number = int(expected + 8 * np.sqrt(expected) + 32)
         while True:  # once, but for one run in many billions
             gaps = randomness.exponential("Arrivals.gap", newcomers(number)) * (DAY / self.rate)
-            times = np.floor(begin + np.cumsum(gaps))
-            if times[-1] >= end:
-                return times[times < end]
+            times = begin + np.cumsum(gaps)
+            if times[-1] > end:
+                return np.ceil(times[times <= end])
             number *= 2
 
 
@@ -110,6 +121,6 @@ class HyperexponentialLife(Lifetime):
         regular = (1 - np.sqrt((square - 1) / (square + 1))) / 2
         kind = chance < regular
         share = np.where(kind, regular, 1 - regular)
-        within = np.where(kind, chance, chance - regular) / share
+        within = np.minimum(np.where(kind, chance, chance - regular) / share, 1 - 2**-53)  # rounding must not make it 1
         days: Floats = -self.mean / (2 * share) * np.log1p(-within)
         return days

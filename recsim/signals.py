@@ -76,13 +76,13 @@ class Occasion:
 
     moment: how many there were before. users: (users,) and items: (items,), where their random numbers live. here: (users,), who
     is there now.
-    activity: (users,), visits a day. coming(until): user and ordinal of the feed visits from now to a second, as the
-    timetable of people has them, less those that counted lifts have chosen.
+    activity: (users,), visits a day. coming(until): user and ordinal of the feed visits from now to a second, of those who have
+    come, as the timetable of people has them, less those that counted lifts have chosen.
     demand: (topics, items), of those who want a topic, the share that wants each item.
     ask(user, address, label): what these people would choose unsteered, their random numbers taken from other
     addresses. fans(item, label): one user for each item, drawn from those who want it. clicks(second): what was
     consumed since a second, as columns of the log. friends: who is a friend of whom. moving: whether
-    people change, so that another visit may come to the feed than was to be expected.
+    people change or come, so that another visit may come to the feed than was to be expected.
     """
 
     moment: int

@@ -234,6 +234,8 @@ class World:
         for name in SHARED:
             if getattr(scenario, name) != getattr(self.scenario, name):
                 raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
+        if scenario.arrivals and scenario.days != self.scenario.days:
+            raise RecsimError("days: differs between arms into which people come; let both be of one length")
         if self.cuts != self.epoch:
             raise RecsimError(f"fork: on day {self._now / DAY:g} a model waits to go live; fork after it is deployed")
         tastes = f"policy: {scenario.policy.kind}", scenario.policy.tastes, self.forks
