@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim import metrics, plot, polarisation, survival, variety
     from recsim.archive import Run
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
+    from recsim.births import Birth
     from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
     from recsim.catalog import Catalog, Items, SyntheticItems
     from recsim.clickmodels import ClickFit, fit_clicks
@@ -81,6 +82,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
 _WHERE = {
     "recsim.archive": ["Run"],
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
+    "recsim.births": ["Birth"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
     "recsim.catalog": ["Catalog", "Items", "SyntheticItems"],
     "recsim.clickmodels": ["ClickFit", "fit_clicks"],
@@ -125,6 +127,7 @@ __all__ = [
     "AlwaysClick",
     "AnchorReplay",
     "Arrivals",
+    "Birth",
     "Blocks",
     "Calibrated",
     "CalibratedItems",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HISTORY = {"day": "<f8", "epoch": "<i4", "window": "O", "group": "O", "metric": "O", "value": "<f8"}
 FRESH = "choose another folder for the run, or go on with the run in it by resuming it"
 ITEMS = {"epoch": "<i4", "item": "<i4", "origin": "|i1", "impressions": "<i8", "clicks": "<i8"}
+DISCOVERY = {"birth": "<i4", "user": "<i4", "since": "<f8", "shown": "<f8", "clicked": "<f8", "until": "<f8"}
 History = list[tuple[float, int, str, str, str, float]]
 
 
@@ -80,6 +81,15 @@ class Run:
         return self._table("users")
 
     @cached_property
+    def discovery(self) -> pd.DataFrame:
+        """When those who take up a new interest met it: birth (its place in the scenario), user, and in days since (from when she
+        could), shown, clicked (the first item about it; inf: none) and until (up to when she was watched).
+
+        Empty where no interest is born. `recsim.survival.curve` makes a curve of it.
+        """
+        return self._table("discovery")
+
+    @cached_property
     def clicks(self) -> pd.DataFrame:
         """The log of clicks, in the columns of `recsim.eventlog.SCHEMA`."""
         return self._table("clicks")
@@ -94,7 +104,9 @@ class Run:
 
         if self.folder is None:
             return pd.DataFrame(self._tables[name])
-        if name in ("history", "items", "users"):
+        if name == "discovery" and not self.scenario.births:
+            return pd.DataFrame({column: np.zeros(0, dtype) for column, dtype in DISCOVERY.items()})
+        if name in ("history", "items", "users", "discovery"):
             return _frame(self.folder / f"{name}.parquet")
         paths = sorted((self.folder / name).glob("*.parquet"), key=_number)
         parts = [_frame(path) for path in paths]
@@ -215,6 +227,10 @@ class Archive:
     def users(self, columns: Columns) -> None:
         """Write who the people are."""
         self._parquet(self.folder / "users.parquet", columns)
+
+    def discovery(self, columns: Columns) -> None:
+        """Write when people met new interests."""
+        self._parquet(self.folder / "discovery.parquet", columns)
 
     def history(self, history: History) -> None:
         """Write all metrics so far."""

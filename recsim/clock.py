@@ -19,6 +19,7 @@ from recsim.world import DAY
 class Phase(IntEnum):
     """The order of changes at one instant; SimPy's own events come before them all."""
 
+    BIRTH = 5
     RELEASE = 10
     CAMPAIGN = 20
     SURVEY = 30
@@ -64,6 +65,12 @@ class Clocked(Protocol):
     def serve(self, until: int) -> None:
         """Serve all visits before a second."""
 
+    def next_birth(self) -> int | None:
+        """Return the second, now at the earliest, at which an interest is born next; None where none is any more."""
+
+    def bear(self) -> None:
+        """Let the next interest come into the world."""
+
     def next_release(self) -> int | None:
         """Return the second, now at the earliest, at which items come out next; None where none do any more."""
 
@@ -86,13 +93,21 @@ class Clocked(Protocol):
 def timetable(world: Clocked) -> Environment:
     """Return an environment in which all that is still to come is scheduled."""
     env = Environment(initial_time=world.now)
-    for process in (releases, retrains, readings):
+    for process in (births, releases, retrains, readings):
         env.process(process(env, world))
     first = sorted(world.streams, key=lambda stream: not stream.signal.searches)  # others count on what lifts chose
     for place, stream in enumerate(first):
         if stream.signal.has_moments:
             env.process(moments(env, world, stream, place))
     return env
+
+
+def births(env: Environment, world: Clocked) -> Generator[Event]:
+    """Let new interests come into the world on their days."""
+    while (second := world.next_birth()) is not None:
+        yield Moment(env, second, Phase.BIRTH)
+        world.serve(int(env.now))
+        world.bear()
 
 
 def releases(env: Environment, world: Clocked) -> Generator[Event]:

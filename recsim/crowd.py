@@ -10,10 +10,12 @@ from functools import partial
 import numpy as np
 
 from recsim import behaviour
+from recsim.archive import DISCOVERY
 from recsim.behaviour import People
+from recsim.births import meet, padded, unmet, with_births
 from recsim.catalog import Items
 from recsim.consumption import Consumed
-from recsim.dynamics import AWAY, shares
+from recsim.dynamics import AWAY, shares, toward
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
@@ -49,7 +51,9 @@ class Crowd:
         self.since, self.ends = presence(scenario, randomness, users)
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
         self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
-        self.own: Own = self._columns(Randomness(scenario.world_seed)) if self.dynamics else {}
+        self.births, self.born = sorted(enumerate(scenario.births), key=lambda birth: birth[1].second), 0
+        moving = self.dynamics or self.births
+        self.own: Own = self._columns(Randomness(scenario.world_seed)) if moving else {}
         self.settled = self.since.astype(np.int64)
         self.rate = scenario.visits.rates(randomness, users)
         self.ordinal = np.zeros(len(users), np.int64)
@@ -57,9 +61,19 @@ class Crowd:
 
     def take_over(self, other: Crowd) -> None:
         """Go on from where the same people are in another world."""
-        for name in ("ordinal", "next_time", "consumed", "shadow_consumed", "own", "settled"):
+        for name in ("ordinal", "next_time", "consumed", "shadow_consumed", "own", "settled", "born"):
             setattr(self, name, deepcopy(getattr(other, name)))
         self.released, self.demand = other.released, other.demand
+
+    def bear(self) -> None:
+        """Let the next interest come into the world: those who take it up want it from now on, or from when they come."""
+        place, birth = self.births[self.born]
+        self.born += 1
+        takes = birth.takes(self.randomness, self.users, place)
+        new = np.zeros(self.users.interests.shape[1])
+        new[len(new) - len(self.births) + place] = 1.0
+        for name in ("interests", "innate"):
+            self.own[name][takes] = toward(self.own[name][takes], birth.weight, new)
 
     def restock(self, second: int) -> None:
         """Let people want the items that are out at a second."""
@@ -72,11 +86,14 @@ class Crowd:
 
         Raises RecsimError where two dynamics bring columns of one name, or one has not a row a user.
         """
-        own: Own = {"interests": self.users.interests.copy(), "curiosity": self.users.curiosity.copy()}
+        own: Own = {
+            "interests": self.users.interests.copy(), "innate": self.users.interests.copy(),
+            "curiosity": self.users.curiosity.copy(), **unmet(self.scenario.births, len(self.users)),
+        }  # fmt: skip
         for place, dynamics in enumerate(self.scenario.dynamics):
             columns = {} if dynamics.off else dynamics.columns(randomness, self.users, self.items)
             for name, column in columns.items():
-                if name in own or name == "innate":
+                if name in own:
                     raise RecsimError(f"dynamics.{place}: its column {name!r} is there already; give it a name of its own")
                 if len(column) != len(self.users):
                     raise RecsimError(f"dynamics.{place}: its column {name!r} has {len(column)} rows; give one a user")
@@ -101,7 +118,7 @@ class Crowd:
     @property
     def forgetful(self) -> bool:
         """Whether no visit reads what the same user's visits before have written, since the model was deployed."""
-        again = self.scenario.consumption == "again" and self.scenario.consumed == "stay" and not self.dynamics
+        again = self.scenario.consumption == "again" and self.scenario.consumed == "stay" and not self.own
         return again and all(type(stream.signal).settle is Signal.settle for stream in self.streams)
 
     def _rounds(self, until: int, ordinal: Ints, next_time: Floats) -> Iterator[tuple[Ints, Ints, Ints]]:
@@ -142,6 +159,25 @@ class Crowd:
             "interest": users.interests.argmax(axis=1).astype(np.int32),
         }  # fmt: skip
 
+    def discovery(self, second: int) -> Columns:
+        """Return when those who take up a new interest met it, a row each for the births so far: the birth's place, user,
+        the day from which she could, the days of the first item about it that she was shown and that she consumed (inf: none),
+        and the day up to which she was watched: *second*, or when she went for ever.
+        """
+        away = self.own.get(AWAY, np.zeros(len(self.users)))
+        until = np.minimum(np.minimum(self.ends, second), np.where(np.isinf(away), self.settled, np.inf))
+        parts = []
+        for place, birth in self.births[: self.born]:
+            since = np.maximum(self.since, birth.second)
+            user = np.flatnonzero(birth.takes(self.randomness, self.users, place) & (since < until))
+            met = [self.own[f"{birth.name} {how}"][user] for how in ("shown", "clicked")]
+            parts.append([np.full(len(user), place), user, *(days / DAY for days in (since[user], *met, until[user]))])
+        columns = zip(*parts, strict=True) if parts else [[np.zeros(0)]] * len(DISCOVERY)
+        return {
+            name: np.concatenate(column).astype(kind)
+            for (name, kind), column in zip(DISCOVERY.items(), columns, strict=True)
+        }
+
     def attendance(self, second: int) -> dict[str, float]:
         """Return how many have come since the beginning, are here, are away, and have gone for ever."""
         come, here = self.since <= second, self.here(second)
@@ -165,7 +201,7 @@ class Crowd:
 
     def searching(self, visits: Visits, people: People) -> Bools:
         """Return which visits do without the feed: (n,)."""
-        curiosity = people.own["curiosity"] if self.dynamics else self.users.curiosity[visits.user]
+        curiosity = people.own["curiosity"] if self.own else self.users.curiosity[visits.user]
         searching = visits.uniform("visit.organic") < self._lifted(curiosity, visits.time)
         for stream in self.streams:
             if stream.signal.searches and stream.signal.count is not None:
@@ -199,6 +235,7 @@ class Crowd:
     def react(self, visits: Visits, people: People, seen: Seen) -> None:
         """Let those who visit change by what they saw and consumed, each in her own row."""
         before = people.own["interests"].copy()
+        meet(self.scenario.births, people.own, visits, seen, self.items)
         for dynamics in self.dynamics:
             dynamics.react(people.own, visits, seen, self.items)
         people.own["interests"] = shares(people.own["interests"], before)
@@ -214,16 +251,16 @@ class Crowd:
     def minds(self, second: int) -> dict[str, Floats]:
         """Return interests, those people were born with, and curiosity at a second: a row each for all who are here."""
         own = self._rows(np.arange(len(self.users)), np.full(len(self.users), second))
-        now = {name: own[name] for name in ("interests", "curiosity")} if own else {}
+        now = {name: own[name] for name in ("interests", "innate", "curiosity")} if own else {}
         minds = {"interests": self.users.interests, "innate": self.users.interests, "curiosity": self.users.curiosity} | now
         here = self.here(second)
         return {name: rows[here] for name, rows in minds.items()}
 
     def _rows(self, user: Ints, time: Ints) -> Own:
         """Return copies of users' own rows, brought up to a second each; nothing where nobody changes."""
-        if not self.dynamics:
+        if not self.own:
             return {}
-        own = {name: column[user] for name, column in self.own.items()} | {"innate": self.users.interests[user]}
+        own = {name: column[user] for name, column in self.own.items()}
         days = np.maximum(time - self.settled[user], 0) / DAY  # who has not come yet is as she was born
         for dynamics in self.dynamics:
             dynamics.rest(own, days)
@@ -269,7 +306,7 @@ class Crowd:
         return Occasion(
             moment, second, self.randomness, self.users.address, here, self.items.address[: self.released], self.rate,
             partial(self.coming, second), self.demand.weights[:, : self.released], ask, fans, clicks, self.friends,
-            bool(self.dynamics or self.scenario.arrivals),
+            bool(self.own or self.scenario.arrivals),
         )  # fmt: skip
 
 
@@ -277,11 +314,13 @@ def everybody(scenario: Scenario, seed: int) -> Users:
     """Return all people of a world in the order in which they come: the founders, drawn by its world_seed, then those who
     come later, drawn by the seed.
     """
-    founders, randomness = scenario.population.draw(Randomness(scenario.world_seed)), Randomness(seed)
-    if scenario.arrivals is None:
-        return founders
-    number = len(scenario.arrivals.times(randomness, scenario.days))
-    return founders.and_(scenario.population.more(randomness, newcomers(number)))
+    users, randomness = scenario.population.draw(Randomness(scenario.world_seed)), Randomness(seed)
+    if scenario.arrivals is not None:
+        number = len(scenario.arrivals.times(randomness, scenario.days))
+        users = users.and_(scenario.population.more(randomness, newcomers(number)))
+    if not scenario.births:
+        return users
+    return replace(users, interests=padded(users.interests, users.interests.shape[1] + len(scenario.births)))
 
 
 def presence(scenario: Scenario, randomness: Randomness, users: Users) -> tuple[Floats, Floats]:
@@ -297,9 +336,9 @@ def presence(scenario: Scenario, randomness: Randomness, users: Users) -> tuple[
 
 def everything(scenario: Scenario, seed: int) -> Items:
     """Return all items of a world in the order in which they come out: the catalogue, drawn by its world_seed, then what
-    creators release, drawn by the seed.
+    creators release and births bring, drawn by the seed.
     """
     items, randomness = scenario.catalog.draw(Randomness(scenario.world_seed)), Randomness(seed)
     for place, creators in enumerate(scenario.creators):
         items = items.and_(creators.works(randomness, 1 + place, scenario.catalog, scenario.days))
-    return items
+    return with_births(items, scenario.births, scenario.catalog, randomness) if scenario.births else items

@@ -128,11 +128,14 @@ class Keeper:
         if self.archive is not None:
             self.archive.items(world.epoch + (status == "done"))
             self.archive.history(world.history)
+            if world.scenario.births:
+                self.archive.discovery(world.crowd.discovery(world.now))
             self._manifest(status)
             return Run.load(self.archive.folder)
         tables = {
             "history": history_columns(world.history), "items": stacked(self.items),
             "clicks": world.log.columns(), "impressions": world.impressions.columns(), "users": world.crowd.table(),
+            "discovery": world.crowd.discovery(world.now),
         }  # fmt: skip
         return Run(world.scenario, world.seed, status, world.log.digest.hex(), self._seconds(), _tables=tables)
 
@@ -199,6 +202,7 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
         feed.model = feed.trained = world.scenario.recommender.model(**model)
         published = Published(topics=world.items.topics[: len(kept["published.counts"])], **_part(kept, "published"))
         feed.published = feed.to_publish = published
+    crowd.born = sum(birth.second <= world.now for _, birth in crowd.births)
     world.release()
     crowd.own.update(_part(kept, "own"))
     for place, stream in enumerate(world.streams):

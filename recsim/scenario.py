@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
+from recsim.births import Birth
 from recsim.catalog import Catalog, SyntheticItems
 from recsim.creators import Creators
 from recsim.dynamics import Dynamics
@@ -50,6 +51,7 @@ class Scenario(Recipe):
     world_seed: int = Field(1, ge=0, lt=2**63, description="seed that draws people and items")
     population: Kind[Population] = Field(default_factory=SyntheticUsers, description="who the people are")
     catalog: Kind[Catalog] = Field(default_factory=SyntheticItems, description="what there is to consume")
+    births: tuple[Birth, ...] = Field((), description="interests that come into the world on a day")
     network: Kind[Network] | None = Field(None, description="who is a friend of whom; without one nobody is")
     creators: tuple[Kind[Creators], ...] = Field((), description="who releases items while the world goes on")
     visits: Kind[Pace] = Field(default_factory=Poisson, description="when people come")
@@ -77,6 +79,17 @@ class Scenario(Recipe):
             raise ValueError("must be 0 or at least a second")
         return days
 
+    @field_validator("births")
+    @classmethod
+    def _apart(cls, births: tuple[Birth, ...]) -> tuple[Birth, ...]:
+        names = [birth.name for birth in births]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two are called {twice}; give each a name of its own")
+        if len(births) > 50:
+            raise ValueError(f"there are {len(births)}, and 50 is the most")
+        return births
+
     @model_validator(mode="after")
     def _placebo(self) -> Self:
         if self.open_loop and self.recommender.counts_impressions:
@@ -85,7 +98,7 @@ class Scenario(Recipe):
             raise ValueError(f"open_loop teaches rows that nobody was shown, but {self.policy.kind} learns from click rates")
         return self
 
-    @field_validator("training", "signals", "dynamics", "creators", mode="before")
+    @field_validator("training", "signals", "dynamics", "creators", "births", mode="before")
     @classmethod
     def _listed(cls, tables: Any) -> Any:
         return tuple(tables) if isinstance(tables, list) else tables

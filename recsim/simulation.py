@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from recsim import clock, logrows, polarisation
 from recsim.archive import History
 from recsim.behaviour import People
+from recsim.births import discovered
 from recsim.catalog import Items
 from recsim.consumption import nth
 from recsim.counting import Counters
@@ -35,8 +36,8 @@ from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unf
 
 TILE = 4096  # visits served at a time
 SHARED = (
-    "world_seed", "population", "catalog", "creators", "network", "arrivals", "lifetime", "visits", "choice", "consumption",
-    "consumed", "dynamics", "retrain",
+    "world_seed", "population", "catalog", "creators", "births", "network", "arrivals", "lifetime", "visits", "choice",
+    "consumption", "consumed", "dynamics", "retrain",
 )  # fmt: skip
 """Settings in which arms may not differ."""
 
@@ -164,6 +165,15 @@ class World:
         self._now = until
         self.on_window(self)
 
+    def next_birth(self) -> int | None:
+        """Return the second, now at the earliest, at which an interest is born next; None where none is any more."""
+        left = self.crowd.births[self.crowd.born :]
+        return left[0][1].second if left else None
+
+    def bear(self) -> None:
+        """Let the next interest come into the world."""
+        self.crowd.bear()
+
     def next_release(self) -> int | None:
         """Return the second, now at the earliest, at which items come out next; None where none do any more."""
         after = self.items.born[self.crowd.released :]
@@ -194,6 +204,7 @@ class World:
         active = int((self.crowd.ordinal > 0).sum())
         people = self.crowd.minds(self._now) | self.crowd.attendance(self._now)
         figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
+        figures += discovered(self.scenario.births, self.crowd.discovery(self._now))
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
 
@@ -276,7 +287,7 @@ def visit(world: World, visits: Visits) -> None:
     clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
     consume(world, visits.take(clicks.row), people.take(clicks.row), clicks)
     world.counters.visits += len(visits)
-    if world.crowd.dynamics:
+    if world.crowd.own:
         world.crowd.react(visits, people, Seen.of(len(visits), fed, slate, order, alone, found))
 
 

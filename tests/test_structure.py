@@ -28,7 +28,7 @@ FLOORS = [
     {"calibration"},
     {"shortlists", "counting", "slates", "logrows"},
     {
-        "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "signals",
+        "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "births", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
     },
     {"candidates", "posteriors", "likelihoods"},
