@@ -438,6 +438,24 @@ def measured(window: Window) -> dict[tuple[str, str], float]:
     return {(group, metric): value for group, metric, value in measure(window)}
 
 
+def test_how_people_have_changed_by_hand() -> None:
+    """Figures of people are those of a pencil; without what they need they are NaN, and utility as at birth is utility."""
+    told = replace(
+        small(), utility_innate=np.array([1.0, 1.0, 2.0]), interests=np.array([[0.5, 0.5], [2.0, 0.0], [0.5, 0.5]]),
+        innate=np.array([[0.75, 0.25], [1.0, 0.0], [0.5, 0.5]]), curiosity=np.array([0.5, 0.1, 0.3]),
+        present=3.0, away=1.0, gone=2.0, arrived=4.0,
+    )  # fmt: skip
+    expected = {
+        "utility_innate": 4 / 5, "interest_topics": 5 / 3, "interest_shift": 0.25 / 3, "curiosity": 0.3,
+        "present": 3.0, "away": 1.0, "gone": 2.0, "arrived": 4.0,
+    }  # fmt: skip
+    value, plain = measured(told), measured(small())
+    for metric, number in expected.items():
+        assert value["all", metric] == pytest.approx(number, abs=1e-12), metric
+        assert metric == "utility_innate" or math.isnan(plain["all", metric])
+    assert plain["all", "utility_innate"] == plain["all", "utility"]
+
+
 def test_a_window_by_hand() -> None:
     """The metrics of a small window are what one works out with a pencil."""
     value = measured(small())
@@ -462,6 +480,7 @@ def test_a_window_by_hand() -> None:
         "human_share": 0.25,
         "human_weight": 0.5,
         "depth": 2.0,
+        "released": 4,
         "impressions": 10,
         "clicks": 5,
         "organic_share": 1 / 5,
@@ -501,7 +520,7 @@ def test_friends_editors_and_panel_are_in_the_feed(origin: int) -> None:
     assert after["all", "gini_model"] == before["all", "gini_model"]
 
 
-AMOUNTS = {"impressions", "clicks", "feed_clicks", "visits", "labels", "spent"}
+AMOUNTS = {"released", "impressions", "clicks", "feed_clicks", "visits", "labels", "spent"}
 
 
 def test_an_empty_window_is_nan() -> None:
