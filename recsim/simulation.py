@@ -124,6 +124,8 @@ class World:
         users, items = self.users, self.items
         arrays = [users.interests, users.activity, users.curiosity, users.niche, items.topics, items.appeal]
         arrays += [self.crowd.friends.start, self.crowd.friends.friend] if self.scenario.network else []
+        arrays += [self.crowd.since, self.crowd.ends] if self.scenario.arrivals or self.scenario.lifetime else []
+        arrays += [items.born] if self.scenario.creators or self.scenario.births else []
         return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
     @property
