@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.errors import RecsimError
     from recsim.expectation import expect
     from recsim.impressions import Impressions, read_impressions
+    from recsim.models import Model
     from recsim.network import Blocks, EdgeList, Friends, Network, PreferentialAttachment, SmallWorld
     from recsim.policies import (
         UCB,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Policy,
         PopularityDiscount,
         Proportional,
-        Slots,
         Softmax,
         Thompson,
     )
@@ -54,7 +54,6 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Fitting,
         ItemKNN,
         LogisticMF,
-        Model,
         Oracle,
         Popularity,
         Random,
@@ -65,6 +64,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.scenario import Retrain, Scenario, schema
     from recsim.signals import AnchorReplay, EditorPicks, FriendShares, OrganicLift, Panel, Signal, Survey
     from recsim.simulation import World
+    from recsim.slots import Slots
     from recsim.training import (
         DepthWeights,
         InversePropensity,
@@ -93,9 +93,10 @@ _WHERE = {
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
     "recsim.impressions": ["Impressions", "read_impressions"],
+    "recsim.models": ["Model"],
     "recsim.network": ["Blocks", "EdgeList", "Friends", "Network", "PreferentialAttachment", "SmallWorld"],
     "recsim.policies": [
-        "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "Policy", "PopularityDiscount", "Proportional", "Slots", "Softmax",
+        "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "Policy", "PopularityDiscount", "Proportional", "Softmax",
         "Thompson", "UCB",
     ],
     "recsim.population": ["Population", "SyntheticUsers", "Users"],
@@ -103,13 +104,14 @@ _WHERE = {
         "Arrivals", "ExponentialLife", "FixedLife", "HyperexponentialLife", "Lifetime", "PoissonArrivals", "WeibullLife",
     ],
     "recsim.recommenders": [
-        "ALS", "BPR", "Drawn", "Fitting", "ItemKNN", "LogisticMF", "Model", "Oracle", "Popularity", "Random", "Recommender",
+        "ALS", "BPR", "Drawn", "Fitting", "ItemKNN", "LogisticMF", "Oracle", "Popularity", "Random", "Recommender",
         "Shares",
     ],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
     "recsim.signals": ["AnchorReplay", "EditorPicks", "FriendShares", "OrganicLift", "Panel", "Signal", "Survey"],
     "recsim.simulation": ["World"],
+    "recsim.slots": ["Slots"],
     "recsim.training": [
         "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
         "WrongLabels",

@@ -15,9 +15,10 @@ from recsim.consumption import spread
 from recsim.counting import Counters
 from recsim.eventlog import EventLog
 from recsim.logrows import before_the_loop
+from recsim.models import Model
 from recsim.population import Users
 from recsim.randomness import Floats, Randomness
-from recsim.recommenders import Fitting, Model, Recommender, Truth, depth
+from recsim.recommenders import Fitting, Recommender, Truth, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
 from recsim.signals import AnchorReplay, Stream

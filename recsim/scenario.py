@@ -10,7 +10,8 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-import recsim.calibration  # noqa: F401  (its kinds of population and catalogue are known once it is imported)
+import recsim.calibration
+import recsim.slots  # noqa: F401  (its kind of policy is known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
 from recsim.births import Birth
 from recsim.catalog import Catalog, SyntheticItems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim.recommenders import Model
+from recsim.models import Model
 from recsim.world import NOTHING, Bools, Ints, Ranking, Visits
 
 

@@ -24,11 +24,11 @@ from recsim.errors import RecsimError, whole_number
 from recsim.eventlog import Columns, EventLog
 from recsim.feed import Feed
 from recsim.metrics import measure
+from recsim.models import Model
 from recsim.network import Friends
 from recsim.policies import Policy
 from recsim.population import Users
 from recsim.randomness import Randomness
-from recsim.recommenders import Model
 from recsim.scenario import Scenario
 from recsim.signals import AnchorReplay, Occasion, Stream
 from recsim.slates import compose, sound

@@ -14,10 +14,10 @@ from scipy.stats import beta, chisquare
 import recsim as rs
 from recsim.candidates import relevance
 from recsim.consumption import Consumed
+from recsim.models import Chances
 from recsim.policies import Policy
 from recsim.posteriors import Posteriors
 from recsim.randomness import Randomness
-from recsim.recommenders import Chances
 from recsim.world import NOTHING, Origin, Published, Ranking, Slate, Visits
 
 ITEMS, USERS = 7, 3

@@ -20,11 +20,11 @@ import recsim as rs
 from recsim.crowd import Crowd
 from recsim.dynamics import AWAY
 from recsim.expectation import expect
+from recsim.models import Chances, Factors, Neighbours
 from recsim.population import Own
 from recsim.presence import Lifetime, newcomers
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import family
-from recsim.recommenders import Chances, Factors, Neighbours
 from recsim.simulation import World
 from recsim.world import DAY, NOTHING, Seen, Visits
 

@@ -10,10 +10,11 @@ from conftest import EVERY_POLICY, EVERY_RECOMMENDER
 import recsim as rs
 from recsim.consumption import Consumed
 from recsim.lottery import Lottery
+from recsim.models import Chances, Model, Order, best, exact_bits, snap
 from recsim.policies import Policy
 from recsim.randomness import Randomness
 from recsim.recipe import family
-from recsim.recommenders import Chances, Model, Order, Recommender, best, exact_bits, snap
+from recsim.recommenders import Recommender
 from recsim.world import Visits
 
 

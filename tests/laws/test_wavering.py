@@ -13,9 +13,9 @@ from scipy.special import expit
 
 import recsim as rs
 from recsim.behaviour import People
+from recsim.models import Factors
 from recsim.population import Own
 from recsim.randomness import Randomness
-from recsim.recommenders import Factors
 from recsim.world import NOTHING, Items32
 
 from .judge import FIRST_SEED, Floats, Ints, sizes
