@@ -136,6 +136,29 @@ def stopped(scenario: rs.Scenario, out: Path) -> None:
         rs.run(scenario, seed=1, out=out, progress=stop)
 
 
+class Killed(BaseException):
+    """Ends a run as abruptly as can be from within: nothing of it is caught."""
+
+
+def kill_again_and_again(scenario: rs.Scenario, out: Path, shares: tuple[float, ...]) -> None:
+    """Kill a run of seed 3 at these shares of it, go on with it each time, and assert that it leaves what a quiet one leaves."""
+    whole = rs.run(scenario, seed=3, progress=False)
+    for share in shares:
+
+        def stop(done: float, text: str, share: float = share) -> None:
+            if done > share:
+                raise Killed
+
+        again = (out / "manifest.json").exists()
+        with pytest.raises(Killed):
+            rs.run(None if again else scenario, seed=3, out=out, resume=again, progress=stop)
+        assert rs.Run.load(out).status == "running"
+    resumed = rs.run(out=out, resume=True, progress=False)
+    assert (resumed.status, resumed.digest) == ("done", whole.digest)
+    for table in ("clicks", "impressions", "history", "items", "users", "discovery"):
+        assert getattr(resumed, table).equals(getattr(whole, table)), table
+
+
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Return everything below a folder, byte for byte; a folder itself is None."""
     found = sorted(folder.rglob("*"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import kill_again_and_again
 
 import recsim as rs
 from recsim.simulation import World
@@ -83,20 +84,9 @@ def test_a_living_world_is_indifferent_to_how_it_is_served(small: rs.Scenario, t
     assert (straight.log.columns()["origin"] == rs.Origin.FRIEND).any()
 
 
-@pytest.mark.parametrize("share", [0.3, 0.7])
-def test_a_living_world_goes_on_after_an_interruption(small: rs.Scenario, tmp_path: Path, share: float) -> None:
-    """Ctrl-C, then resume: all tables are those of a run left alone."""
-
-    def stop(done: float, text: str) -> None:
-        if done > share:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rs.run(living(small), seed=3, out=tmp_path / "run", progress=stop)
-    resumed, whole = rs.run(out=tmp_path / "run", resume=True, progress=False), rs.run(living(small), seed=3, progress=False)
-    assert resumed.digest == whole.digest
-    for table in ("clicks", "impressions", "history", "items", "users", "discovery"):
-        assert getattr(resumed, table).equals(getattr(whole, table)), table
+def test_a_living_world_goes_on_after_interruptions(small: rs.Scenario, tmp_path: Path) -> None:
+    """Killed at two places and gone on with, all tables are those of a run left alone."""
+    kill_again_and_again(living(small), tmp_path / "run", (0.3, 0.7))
 
 
 @pytest.mark.parametrize("day", [2.0, 4.0, 6.0])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import kill_again_and_again
 
 import recsim as rs
 from recsim.feed import unknown_behind
@@ -78,21 +79,9 @@ def test_a_growing_world_is_indifferent_to_how_it_is_served(small: rs.Scenario) 
     assert digests(grown(small.but(creators=(rs.Releases(items=0),)))) == digests(grown(small)) != straight
 
 
-@pytest.mark.parametrize("share", [0.3, 0.7])
-def test_a_growing_world_goes_on_after_an_interruption(small: rs.Scenario, tmp_path: Path, share: float) -> None:
-    """Ctrl-C, then resume: log, history and item counts are those of a run left alone, the open loop's too."""
-    scenario = small.but(creators=GROWING, open_loop=True)
-
-    def stop(done: float, text: str) -> None:
-        if done > share:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rs.run(scenario, seed=3, out=tmp_path / "run", progress=stop)
-    resumed, whole = rs.run(out=tmp_path / "run", resume=True, progress=False), rs.run(scenario, seed=3, progress=False)
-    assert resumed.digest == whole.digest
-    for table in ("clicks", "impressions", "history", "items", "users"):
-        assert getattr(resumed, table).equals(getattr(whole, table)), table
+def test_a_growing_world_goes_on_after_interruptions(small: rs.Scenario, tmp_path: Path) -> None:
+    """Killed at two places and gone on with, all tables are those of a run left alone, the open loop's too."""
+    kill_again_and_again(small.but(creators=GROWING, open_loop=True), tmp_path / "run", (0.3, 0.7))
 
 
 def test_a_fork_of_a_growing_world_goes_on_as_it_would(small: rs.Scenario) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import kill_again_and_again
 
 import recsim as rs
 from recsim.crowd import Crowd
@@ -230,28 +231,9 @@ def test_an_open_loop_parts_from_itself(small: rs.Scenario) -> None:
     assert everything(fork) == everything(World(placebo, 7).advance(placebo.days))
 
 
-class Killed(BaseException):
-    """What ends a run without a word, as a kill does."""
-
-
 def test_a_run_killed_again_and_again_goes_on_to_the_same_end(moving: rs.Scenario, tmp_path: Path) -> None:
     """With every dynamic switched on, a run killed at five places, and gone on with, leaves the tables of a quiet one."""
-    whole = rs.run(moving, seed=3, progress=False)
-    out = tmp_path / "run"
-    for share in (0.1, 0.33, 0.5, 0.72, 0.97):
-
-        def stop(done: float, text: str, share: float = share) -> None:
-            if done > share:
-                raise Killed
-
-        again = (out / "manifest.json").exists()
-        with pytest.raises(Killed):
-            rs.run(None if again else moving, seed=3, out=out, resume=again, progress=stop)
-        assert rs.Run.load(out).status == "running"
-    resumed = rs.run(out=out, resume=True, progress=False)
-    assert (resumed.status, resumed.digest) == ("done", whole.digest)
-    for table in ("clicks", "impressions", "history", "items"):
-        assert getattr(resumed, table).equals(getattr(whole, table)), table
+    kill_again_and_again(moving, tmp_path / "run", (0.1, 0.33, 0.5, 0.72, 0.97))
 
 
 # ------------------------------------------------------------------------------------------------ stop and go on

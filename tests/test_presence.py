@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from conftest import kill_again_and_again
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
@@ -26,7 +27,7 @@ from recsim.presence import Lifetime, newcomers
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import family
 from recsim.simulation import World
-from recsim.world import DAY, NOTHING, Seen, Visits
+from recsim.world import DAY, NOTHING, Visits
 
 PLAIN = rs.Scenario(
     name="plain",
@@ -388,27 +389,9 @@ def test_a_fork_of_another_length_is_refused() -> None:
             trunk.fork(OPEN.but(**setting))
 
 
-class Killed(BaseException):
-    """What ends a run without a word, as a kill does."""
-
-
 def test_a_run_killed_at_three_places_goes_on_to_the_same_end(tmp_path: Path) -> None:
     """Killed again and again and gone on with, people come and go as in a quiet run, and leave its tables."""
-    whole = rs.run(LIVING, seed=3, progress=False)
-    out = tmp_path / "run"
-    for share in (0.1, 0.5, 0.9):
-
-        def stop(done: float, text: str, share: float = share) -> None:
-            if done > share:
-                raise Killed
-
-        again = (out / "manifest.json").exists()
-        with pytest.raises(Killed):
-            rs.run(None if again else LIVING, seed=3, out=out, resume=again, progress=stop)
-    resumed = rs.run(out=out, resume=True, progress=False)
-    assert (resumed.status, resumed.digest) == ("done", whole.digest)
-    for table in ("clicks", "impressions", "history", "items"):
-        assert getattr(resumed, table).equals(getattr(whole, table)), table
+    kill_again_and_again(LIVING, tmp_path / "run", (0.1, 0.5, 0.9))
 
 
 def test_arms_have_the_same_people() -> None:
@@ -599,69 +582,7 @@ def test_describe_expects_the_visits_that_are_made() -> None:
     assert told["organic_visits"] == pytest.approx(0.2 * told["visits"], rel=0.001)
 
 
-# ------------------------------------------------------------------------------------------------------- leaving, by hand
-NOBODY = rs.Items(np.arange(2, dtype=np.uint32), np.array([[1.0], [1.0]]), np.ones(2))
-
-
-def leave(leaving: rs.Leaving, own: Own, kinds: str, ordinal: int = 0, second: int = 1000) -> Own:
-    """Return the rows after a visit of each user: b bad, c with a click, o organic, n with nothing to be shown."""
-    users = np.arange(len(kinds))
-    shown = np.array([[0, 1] if kind in "bc" else [NOTHING, NOTHING] for kind in kinds], np.int32)
-    order = np.array([[0, int(kind == "c")] for kind in kinds], np.int16)
-    found = np.array([0 if kind == "o" else NOTHING for kind in kinds], np.int32)
-    nth, time = np.full(len(users), ordinal, np.uint32), np.full(len(users), second)
-    visits = Visits(users, users.astype(np.uint64), nth, time, 2, Randomness(1), None)
-    leaving.react(own, visits, Seen(shown, order, found), NOBODY)
-    return own
-
-
-def at_home(users: int) -> Own:
-    """Return the rows of people who have just come."""
-    people = rs.SyntheticUsers(users=users, topics=1, mainstream=0).draw(Randomness(1))
-    return rs.Leaving().columns(Randomness(1), people, NOBODY)
-
-
-def test_only_bad_visits_in_a_row_are_counted() -> None:
-    """A visit to the feed without a click counts; a click, a search, or an empty feed puts the count back to 0."""
-    patient, own = rs.Leaving(patience=9), at_home(4)
-    for _ in range(3):
-        leave(patient, own, "bbbb")
-    assert own["bad visits"].tolist() == [3, 3, 3, 3]
-    leave(patient, own, "bcon")
-    assert own["bad visits"].tolist() == [4, 0, 0, 0] and not own[AWAY].any()
-
-
-def test_patience_is_the_number_of_bad_visits() -> None:
-    """With probability 1 she goes at bad visit number *patience*, neither before nor after, and starts the count anew."""
-    for patience in (1, 2, 5):
-        own = at_home(1)
-        for visit in range(patience):
-            assert not own[AWAY].any() and own["bad visits"][0] == visit
-            leave(rs.Leaving(patience=patience, chance=1.0, forever=0.0), own, "b", visit)
-        assert own[AWAY][0] > 1000 and own["bad visits"][0] == 0
-
-
-def test_the_time_away_is_as_it_is_written_down() -> None:
-    """Days are -log(uniform) * away from the second of the visit on, each at the address of user and visit."""
-    leaving = rs.Leaving(patience=1, chance=0.6, forever=0.4, away=3.0)
-    own = leave(leaving, at_home(200), "b" * 200, 7)
-    coin, ever, days = (Randomness(1).uniform(f"Leaving.{what}", np.arange(200), 7) for what in ("coin", "forever", "away"))
-    goes, back = coin < leaving.chance, 1000 + -np.log(days) * leaving.away * DAY
-    np.testing.assert_allclose(own[AWAY], np.where(goes, np.where(ever < leaving.forever, np.inf, back), 0.0))
-    assert own["bad visits"].tolist() == np.where(goes, 0, 1).tolist()
-    assert 90 < goes.sum() < 150 and 25 < np.isinf(own[AWAY]).sum() < 75
-
-
-@pytest.mark.parametrize("forever", [0.0, 1.0])
-def test_for_ever_is_for_ever_and_never_is_never(forever: float) -> None:
-    """At 1 nobody comes back, at 0 everybody does; the mean time away is the one stated, within 4 standard errors."""
-    own = leave(rs.Leaving(patience=1, chance=1.0, forever=forever, away=2.0), at_home(4000), "b" * 4000)
-    if forever:
-        assert np.isinf(own[AWAY]).all()
-    else:
-        assert ((own[AWAY] - 1000) / DAY).mean() == pytest.approx(2.0, abs=4 * 2.0 / math.sqrt(4000))
-
-
+# ------------------------------------------------------------------------------------------------- leaving, and time
 def test_who_is_put_off_for_ever_makes_no_visit_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a feed that gets no clicks, patience 3 and chance 1 leave everybody exactly three visits."""
     bad = PLAIN.but(choice=rs.Luce(outside=1e9), population=PLAIN.population.but(curiosity=0.0), days=30.0)
