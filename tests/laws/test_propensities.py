@@ -129,7 +129,7 @@ EDITOR = rs.EditorPicks(rate=0.3, picks=2, taste="even")
 WITH_SUPPORT: dict[str, rs.Policy] = {  # settings under which a thousand visits say enough about all items
     "EpsilonGreedy": rs.EpsilonGreedy(epsilon=0.5),
     "Proportional": rs.Proportional(exponent=0.5),
-    "Slots": policies.Slots(pattern=("explore",)),
+    "Slots": rs.Slots(pattern=("explore",)),
     "Softmax": policies.Softmax(temperature=2),
     "Thompson": policies.Thompson(prior_clicks=20_000, prior_misses=40_000),
 }
