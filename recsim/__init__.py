@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickmodels import ClickFit, fit_clicks
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
-    from recsim.creators import Creators, Releases
+    from recsim.creators import AICreators, Creators, HumanCreators, Releases
     from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Diversify,
         EpsilonGreedy,
         Greedy,
+        HumanQuota,
         Policy,
         PopularityDiscount,
         Proportional,
@@ -88,7 +89,7 @@ _WHERE = {
     "recsim.clickmodels": ["ClickFit", "fit_clicks"],
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
-    "recsim.creators": ["Creators", "Releases"],
+    "recsim.creators": ["AICreators", "Creators", "HumanCreators", "Releases"],
     "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
@@ -96,8 +97,8 @@ _WHERE = {
     "recsim.models": ["Model"],
     "recsim.network": ["Blocks", "EdgeList", "Friends", "Network", "PreferentialAttachment", "SmallWorld"],
     "recsim.policies": [
-        "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "Policy", "PopularityDiscount", "Proportional", "Softmax",
-        "Thompson", "UCB",
+        "Calibrated", "Diversify", "EpsilonGreedy", "Greedy", "HumanQuota", "Policy", "PopularityDiscount", "Proportional",
+        "Softmax", "Thompson", "UCB",
     ],
     "recsim.population": ["Population", "SyntheticUsers", "Users"],
     "recsim.presence": [
@@ -126,6 +127,7 @@ __all__ = [
     "ALS",
     "BPR",
     "UCB",
+    "AICreators",
     "AlwaysClick",
     "AnchorReplay",
     "Arrivals",
@@ -158,6 +160,8 @@ __all__ = [
     "Friends",
     "Given",
     "Greedy",
+    "HumanCreators",
+    "HumanQuota",
     "HyperexponentialLife",
     "Impressions",
     "InversePropensity",

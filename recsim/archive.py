@@ -99,6 +99,14 @@ class Run:
         """The log of impressions; empty unless the scenario keeps them."""
         return self._table("impressions")
 
+    @cached_property
+    def catalog(self) -> pd.DataFrame:
+        """What came out, a row each: item, name, born (day), maker (human or ai), label (the same as the platform believed it),
+        creator (-1: nobody is named) of a stream (0: the catalogue; k: the k-th of `creators`; from 255 down: births), generation
+        (0: human work), appeal when it came out, topic (its main one), and topic 1, topic 2, ...: the share of each.
+        """
+        return self._table("catalog")
+
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
@@ -106,7 +114,7 @@ class Run:
             return pd.DataFrame(self._tables[name])
         if name == "discovery" and not self.scenario.births:
             return pd.DataFrame({column: np.zeros(0, dtype) for column, dtype in DISCOVERY.items()})
-        if name in ("history", "items", "users", "discovery"):
+        if name in ("history", "items", "users", "discovery", "catalog"):
             return _frame(self.folder / f"{name}.parquet")
         paths = sorted((self.folder / name).glob("*.parquet"), key=_number)
         parts = [_frame(path) for path in paths]
@@ -224,13 +232,9 @@ class Archive:
         """Write the rows of a closed epoch to clicks/ or impressions/."""
         self._parquet(self.folder / name / f"epoch={epoch:05d}.parquet", columns, {"digest": digest})
 
-    def users(self, columns: Columns) -> None:
-        """Write who the people are."""
-        self._parquet(self.folder / "users.parquet", columns)
-
-    def discovery(self, columns: Columns) -> None:
-        """Write when people met new interests."""
-        self._parquet(self.folder / "discovery.parquet", columns)
+    def table(self, name: str, columns: Columns) -> None:
+        """Write one of the tables: users, discovery, catalog."""
+        self._parquet(self.folder / f"{name}.parquet", columns)
 
     def history(self, history: History) -> None:
         """Write all metrics so far."""

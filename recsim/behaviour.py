@@ -143,16 +143,18 @@ def _restricted(visits: Visits, interests: Floats, demand: Floats, label: str) -
     for topic in range(demand.shape[0]):
         wanted += interests[:, topic, None] * demand[topic]
     wanted[visits.consumed] = 0.0
-    return draw_rows(visits, label, wanted)
+    return draw_rows(visits, label, wanted, visits.slots)
 
 
-def fans(randomness: Randomness, label: str, interests: Floats, demand: Floats, item: Items32) -> Ints:
+def fans(
+    randomness: Randomness, label: str, interests: Floats, demand: Floats, item: Items32, address: npt.NDArray[np.uint32]
+) -> Ints:
     """Return one user for each item (n,), drawn from all in proportion to p_u(i).
 
     P(u | i) is a mixture over topics: k in proportion to Theta_k demand_k(i), Theta_k the sum of theta_uk over users, by an
-    exponential race; then u in proportion to theta_uk. The draw of an item is at the item's own address.
+    exponential race; then u in proportion to theta_uk. The draw of an item is at the item's own *address*, (n,).
     """
-    who, topic = item.astype(np.uint64), np.arange(len(demand))
+    who, topic = address.astype(np.uint64), np.arange(len(demand))
     rate = interests.sum(axis=0)[:, None] * demand[:, item]
     race = randomness.exponential(f"{label}.topic", who[:, None], 0, topic)
     chosen = np.argmin(race / np.maximum(rate.T, 1e-300), axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +13,10 @@ from recsim.world import NOTHING, Bools, Ints, Items32, Ranking, Visits
 _HEAD = 0.8  # of the counts, held by the head of the catalogue
 
 
-@lru_cache(maxsize=8)
-def even(items: int) -> Lottery:
-    """Return a lottery in which all items are alike."""
-    return Lottery(np.ones(items))
+def even(visits: Visits, ranking: Ranking) -> Lottery:
+    """Return a lottery in which all items that are out are alike."""
+    made: Lottery = ranking.published.once(f"even {visits.released}", lambda: Lottery(np.ones(visits.released), visits.slots))
+    return made
 
 
 def left(visits: Visits, placed: Items32) -> Ints:
@@ -39,7 +38,7 @@ def as_best(visits: Visits, ranking: Ranking, placed: Items32, item: Items32) ->
     if ranking.weights is None:
         return ((item != NOTHING) & (item == best_left(ranking, placed))).astype(np.float64)
     weights = ranking.weights
-    lottery: Lottery = ranking.published.once("chances", lambda: Lottery(weights))
+    lottery: Lottery = ranking.published.once("chances", lambda: Lottery(weights, visits.slots))
     return lottery.share(visits, placed, item)
 
 

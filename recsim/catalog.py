@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,15 @@ from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 
+NEVER = np.iinfo(np.int64).max  # the second of what will not come out
+
+
+class Maker(IntEnum):
+    """Who made an item; the code is what tables store."""
+
+    HUMAN = 0
+    AI = 1
+
 
 @dataclass
 class Items:
@@ -21,7 +32,9 @@ class Items:
     address: (items,) uint32, where an item's random numbers live: stream * 2**24 + serial, the catalogue being stream 0.
     topics: (items, topics), not negative, rows sum to 1: what the item is about (phi). appeal: (items,) positive (a).
     names: (items,) str, as in the log that the items come from, or empty. born: (items,) the second of the release,
-    ascending; 0 where none is given.
+    ascending; 0 where none is given. maker: (items,) 0 human, 1 AI; label: the same as the platform believes it. creator:
+    (items,) who of several made it, -1 where nobody is named. generation: (items,) how many makers who imitate stand between it
+    and human work, on average over what was imitated; 0 for human work. All of them 0, or -1, where none are given.
     """
 
     address: npt.NDArray[np.uint32]
@@ -29,10 +42,16 @@ class Items:
     appeal: Floats
     names: tuple[str, ...] = ()
     born: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    maker: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    label: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    creator: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    generation: Floats = field(default_factory=lambda: np.zeros(0, np.float64))
 
     def __post_init__(self) -> None:
-        if not len(self.born):
-            self.born = np.zeros(len(self.address), np.int64)
+        for name in ("born", "maker", "label", "creator", "generation"):
+            if not len(getattr(self, name)):
+                missing = np.full(len(self.address), -1 if name == "creator" else 0, getattr(self, name).dtype)
+                setattr(self, name, missing)
 
     def __len__(self) -> int:
         return len(self.address)
@@ -52,19 +71,55 @@ class Items:
         total = np.cumsum(weight, axis=1)[:, -1:]
         return np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all that is known of them but their names, one array each."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "names"}
+
+    def take(self, rows: npt.NDArray[np.integer] | slice) -> Items:
+        """Return some of the items."""
+        names = tuple(np.array(self.names, object)[rows]) if self.names else ()
+        return Items(**{name: array[rows] for name, array in self.arrays().items()}, names=names)
+
+    def then(self, more: Items) -> Items:
+        """Return these items and then the others."""
+        new = more.names or tuple(f"release {address >> 24}.{(address & 0xFFFFFF) + 1}" for address in more.address.tolist())
+        names = self.names + new if self.names else ()
+        theirs = more.arrays()
+        return Items(**{name: np.concatenate([array, theirs[name]]) for name, array in self.arrays().items()}, names=names)
+
     def and_(self, more: Items) -> Items:
         """Return these items and the others, in the order of release; those released together in the order given."""
-        born = np.concatenate([self.born, more.born])
-        order = np.argsort(born, kind="stable")
-        arrays = {
-            name: np.concatenate([getattr(self, name), getattr(more, name)])[order] for name in ("address", "topics", "appeal")
-        }
-        names = self.names + tuple(f"release {number + 1}" for number in range(len(more))) if self.names else ()
-        return Items(**arrays, names=tuple(names[place] for place in order) if names else (), born=born[order])
+        both = self.then(more)
+        return both.take(np.argsort(both.born, kind="stable"))
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """What a platform knows of the items that are out; row i belongs to item i.
+
+    address: (items,) uint32. topics: (items, topics). label: (items,) int8, who made it as the platform believes: 0 human, 1 AI.
+    slots: (items,), where they stand in lotteries; None: item i in slot i.
+    """
+
+    address: npt.NDArray[np.uint32]
+    topics: Floats
+    label: npt.NDArray[np.int8]
+    slots: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.address)
 
 
 class Catalog(Recipe):
-    """A recipe for items."""
+    """A recipe for items, and for how fast they are forgotten.
+
+    An item's appeal halves every *half_life* days from its release on, day by day, as news lose their novelty in the simulator
+    SIREN (Bountouridis et al. 2019); the form is ours. Only what is younger than another gains by that.
+    """
+
+    half_life: float = Field(
+        float("inf"), gt=0, allow_inf_nan=True, description="days in which an item's appeal halves; inf: it never ages"
+    )
 
     def draw(self, randomness: Randomness) -> Items:
         """Return the items of one world; *randomness* is that of the world's seed."""

@@ -72,10 +72,10 @@ class Clocked(Protocol):
         """Let the next interest come into the world."""
 
     def next_release(self) -> int | None:
-        """Return the second, now at the earliest, at which items come out next; None where none do any more."""
+        """Return the second, now at the earliest, at which the catalogue changes next; None where it does not any more."""
 
     def release(self) -> None:
-        """Let the items come out that are due."""
+        """Let the items come out that are due, and all get older."""
 
     def train(self) -> None:
         """Fit the next model on the rows before this second."""

@@ -19,18 +19,20 @@ Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
 class Counters:
     """What is counted while visits are served: by origin and item, and in each user's own row."""
 
-    def __init__(self, users: int, topics: Floats, window: int | None, each: bool = False) -> None:
-        """Count for *users* users and items about *topics* (items, topics); keep *window* intervals, None: their sum.
+    def __init__(self, users: int, items: int, topics: Floats, window: int | None, each: bool = False) -> None:
+        """Count for *users* users and *items* items, of which those that are out are about *topics* (released, topics); keep
+        *window* intervals, None: their sum.
 
         each: keep all intervals apart, for worlds that `take_over` with windows of their own.
         """
-        items = len(topics)
-        self._topics = np.concatenate([topics, np.zeros((1, topics.shape[1]))])  # the last row is that of NOTHING, -1
+        self._topics = np.zeros((items + 1, topics.shape[1]))  # the last row is that of NOTHING, -1
+        self.know(topics)
         self._sums = window is None and not each
         self.intervals: deque[Tally] = deque(
             [np.zeros((2, len(Origin), items), np.int64)], maxlen=None if each else window or 1
         )
         self.epoch = np.zeros((2, len(Origin), items), np.int64)
+        self.past = np.zeros((2, items), np.int64)
         self.shown_topics = np.zeros((users, topics.shape[1]))
         self.utility, self.utility_innate, self.consumed = np.zeros(users), np.zeros(users), np.zeros(users, np.int64)
         self.clickers = np.zeros(items, np.int64)
@@ -40,12 +42,22 @@ class Counters:
 
     def take_over(self, other: Counters) -> None:
         """Go on from the counts of another world, which kept each interval."""
-        for name in ("epoch", "shown_topics", "utility", "utility_innate", "consumed", "clickers", "clickers_before"):
+        for name in ("epoch", "past", "shown_topics", "utility", "utility_innate", "consumed", "clickers", "clickers_before"):
             setattr(self, name, getattr(other, name).copy())
         self.provenance, self.visits, self.labels, self.spent = other.provenance, other.visits, other.labels, other.spent
         kept = list(other.intervals)
         self.intervals.clear()
         self.intervals.extend([np.sum(kept, axis=0)] if self._sums else [tally.copy() for tally in kept])
+
+    def know(self, topics: Floats) -> None:
+        """Take note of what the items that are out are about: (released, topics)."""
+        self._topics[: len(topics)] = topics
+
+    @property
+    def ever(self) -> tuple[Ints, Ints]:
+        """Impressions and clicks of each item since the beginning, of all origins: (items,) each."""
+        impressions, clicks = self.past + self.epoch.sum(axis=1)
+        return impressions, clicks
 
     def new_interval(self) -> None:
         """Begin a cut-to-cut interval."""
@@ -54,6 +66,7 @@ class Counters:
 
     def new_epoch(self, provenance: tuple[float, float, float]) -> None:
         """Begin an epoch served by a model with rows of this provenance."""
+        self.past += self.epoch.sum(axis=1)
         for array in (self.epoch, self.shown_topics, self.utility, self.utility_innate, self.consumed):
             array[:] = 0
         self.visits, self.labels, self.spent = 0, 0, 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from recsim import behaviour
 from recsim.archive import DISCOVERY
 from recsim.behaviour import People
-from recsim.births import meet, padded, unmet, with_births
+from recsim.births import meet, padded, unmet
 from recsim.catalog import Items
 from recsim.consumption import Consumed
 from recsim.dynamics import AWAY, shares, toward
@@ -26,6 +26,7 @@ from recsim.randomness import Floats, Randomness
 from recsim.recommenders import Truth
 from recsim.scenario import Scenario
 from recsim.signals import Occasion, Signal, Stream
+from recsim.stock import Stock
 from recsim.world import DAY, Bools, Ints, Items32, Seen, Visits
 
 
@@ -40,14 +41,12 @@ class Crowd:
     """
 
     def __init__(
-        self, scenario: Scenario, randomness: Randomness, users: Users, items: Items, friends: Friends,
-        streams: Sequence[Stream], demand: Lottery | None,
+        self, scenario: Scenario, randomness: Randomness, users: Users, stock: Stock, friends: Friends,
+        streams: Sequence[Stream],
     ) -> None:  # fmt: skip
-        """Let the world begin; *demand*: that of the items that are out, if it is known already."""
+        """Let the world begin."""
         self.scenario, self.randomness = scenario, randomness
-        self.users, self.items, self.friends, self.streams = users, items, friends, streams
-        self.released = items.released(0)
-        self.demand = demand or Lottery(items.demand_by_topic(self.released))
+        self.users, self.stock, self.friends, self.streams = users, stock, friends, streams
         self.since, self.ends = presence(scenario, randomness, users)
         self.consumed, self.shadow_consumed = Consumed(len(users)), Consumed(len(users))
         self.dynamics = [dynamics for dynamics in scenario.dynamics if not dynamics.off]
@@ -63,7 +62,21 @@ class Crowd:
         """Go on from where the same people are in another world."""
         for name in ("ordinal", "next_time", "consumed", "shadow_consumed", "own", "settled", "born"):
             setattr(self, name, deepcopy(getattr(other, name)))
-        self.released, self.demand = other.released, other.demand
+
+    @property
+    def items(self) -> Items:
+        """The catalogue as it is."""
+        return self.stock.items
+
+    @property
+    def released(self) -> int:
+        """How many items are out."""
+        return self.stock.released
+
+    @property
+    def demand(self) -> Lottery:
+        """A lottery over the items that are out, for those who want each topic."""
+        return self.stock.demand
 
     def bear(self) -> None:
         """Let the next interest come into the world: those who take it up want it from now on, or from when they come."""
@@ -74,12 +87,6 @@ class Crowd:
         new[len(new) - len(self.births) + place] = 1.0
         for name in ("interests", "innate"):
             self.own[name][takes] = toward(self.own[name][takes], birth.weight, new)
-
-    def restock(self, second: int) -> None:
-        """Let people want the items that are out at a second."""
-        released = self.items.released(second)
-        if released != self.released:
-            self.released, self.demand = released, Lottery(self.items.demand_by_topic(released))
 
     def _columns(self, randomness: Randomness) -> Own:
         """Return the state columns as the world begins.
@@ -113,7 +120,7 @@ class Crowd:
             rounds = iter([(user, ordinal, time)])
         for user, ordinal, time in rounds:
             address, when = self.users.address[user], ordinal.astype(np.uint32)
-            yield Visits(user, address, when, time, self.released, self.randomness, gone)
+            yield Visits(user, address, when, time, self.released, self.randomness, gone, self.stock.slots)
 
     @property
     def forgetful(self) -> bool:
@@ -296,12 +303,13 @@ class Crowd:
 
         def ask(user: Ints, address: np.ndarray, label: str) -> Items32:
             nth = np.full(len(user), moment, np.uint32)
-            visits = Visits(user, address, nth, np.full(len(user), second), self.released, self.randomness, once)
+            when, slots = np.full(len(user), second), self.stock.slots
+            visits = Visits(user, address, nth, when, self.released, self.randomness, once, slots)
             return behaviour.organic(visits, self.wants(user, second), self.demand, label)
 
         def fans(item: Items32, label: str) -> Ints:
             everybody = np.where(here[:, None], self.wants(np.arange(len(self.users)), second), 0.0)
-            return behaviour.fans(self.randomness, label, everybody, self.demand.weights, item)
+            return behaviour.fans(self.randomness, label, everybody, self.demand.weights, item, self.items.address[item])
 
         return Occasion(
             moment, second, self.randomness, self.users.address, here, self.items.address[: self.released], self.rate,
@@ -332,13 +340,3 @@ def presence(scenario: Scenario, randomness: Randomness, users: Users) -> tuple[
     if scenario.lifetime is not None:
         ends = since + scenario.lifetime.days(randomness, users.address) * DAY
     return since, ends
-
-
-def everything(scenario: Scenario, seed: int) -> Items:
-    """Return all items of a world in the order in which they come out: the catalogue, drawn by its world_seed, then what
-    creators release and births bring, drawn by the seed.
-    """
-    items, randomness = scenario.catalog.draw(Randomness(scenario.world_seed)), Randomness(seed)
-    for place, creators in enumerate(scenario.creators):
-        items = items.and_(creators.works(randomness, 1 + place, scenario.catalog, scenario.days))
-    return with_births(items, scenario.births, scenario.catalog, randomness) if scenario.births else items

@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from recsim import training
-from recsim.crowd import everybody, everything, presence
+from recsim.crowd import everybody, presence
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Signal
 from recsim.simulation import check
+from recsim.stock import everything
 from recsim.world import DAY
 
 LIBRARIES = 265_000_000  # bytes that Python and the libraries take before there is any world

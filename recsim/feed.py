@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from recsim import training
-from recsim.catalog import Items
+from recsim.catalog import Shelf
 from recsim.consumption import spread
 from recsim.counting import Counters
 from recsim.eventlog import EventLog
@@ -34,21 +34,21 @@ class Feed:
     """
 
     def __init__(
-        self, scenario: Scenario, randomness: Randomness, users: Users, since: Floats, items: Items, log: EventLog,
+        self, scenario: Scenario, randomness: Randomness, users: Users, since: Floats, shelf: Shelf, room: int, log: EventLog,
         streams: Sequence[Stream], truth: Callable[[], Truth], *, threads: int, tastes: bool,
     ) -> None:  # fmt: skip
         """Begin with the model that serves first. since: (users,), seconds at which they come, ascending. truth: as it is
-        now, asked for where a recommender is trusted with it. tastes: publish them in any case, for arms that may want them.
+        now, asked for where a recommender is trusted with it. shelf: what is out; room: for so many items. tastes: publish them
+        in any case, for arms that may want them.
         """
         self.scenario, self.randomness, self.threads, self.log, self.streams = scenario, randomness, threads, log, streams
         self._truth, self._tastes = truth, tastes or scenario.policy.tastes
-        self.users, self.since, self.items, self.topics = users.address, since, items.address, items.topics
+        self.users, self.since, self.shelf = users.address, since, shelf
         spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
         self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
-        self.counters = Counters(len(users), items.topics, training.intervals(scenario.training), tastes)
+        self.counters = Counters(len(users), room, shelf.topics, training.intervals(scenario.training), tastes)
         self.epoch, self.cuts = 0, 0
         self.provenance = np.nan, np.nan, np.nan
-        self._born, self.released = items.born, items.released(0)
         self.trained: Model | None = None
         self.model = self._start_model()
         nothing = before_the_loop(np.zeros((2, 0), np.int32))
@@ -60,8 +60,13 @@ class Feed:
         self.epoch, self.cuts, self.provenance = other.epoch, other.cuts, other.provenance
         self.model, self.trained = other.model, other.trained
         self.published = self.to_publish = other.published
-        self.released, self.depth = other.released, other.depth
+        self.shelf, self.depth = other.shelf, other.depth
         self.counters.take_over(other.counters)
+
+    @property
+    def released(self) -> int:
+        """How many items are out."""
+        return len(self.shelf)
 
     # ------------------------------------------------------------------------------------------------ while it serves
     def rank(self, visits: Visits) -> Ranking:
@@ -81,17 +86,18 @@ class Feed:
             return replace(ranking, published=self.published, picks=np.unique(np.concatenate(picks)))
         return replace(ranking, published=self.published)
 
-    def restock(self, second: int) -> None:
-        """Let the feed have the items that are out at a second: those that its model does not know stand behind the others."""
-        self.released = int(np.searchsorted(self._born, second, "right"))
-        self.published = self.published.grown(self.topics[: self.released])
+    def restock(self, shelf: Shelf) -> None:
+        """Let the feed have the items that are out now: those that its model does not know stand behind the others."""
+        self.shelf = shelf
+        self.counters.know(shelf.topics)
+        self.published = self.published.grown(shelf.topics, shelf.label)
         self.depth = np.append(self.model.depth, np.ones(self.released - len(self.model.depth)))
 
-    def deploy(self, now: int) -> None:
-        """Let the model trained last serve, at a second."""
+    def deploy(self) -> None:
+        """Let the model trained last serve."""
         if self.trained is not None:
             self.model, self.published = self.trained, self.to_publish
-        self.restock(now)
+        self.restock(self.shelf)
         self.epoch += 1
         self.counters.new_epoch(self.provenance)
         self.shortlists.clear()
@@ -129,8 +135,7 @@ class Feed:
             visits = Visits(who, self.users[who], ordinal, time, len(self.model.counts), chance, None)
             return self.model.rank(visits, n, self.threads).items[back]
 
-        address = self.items[: self.released]
-        return Lesson(number, self.users, address, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
+        return Lesson(number, self.users, self.shelf.address, self.randomness, lambda: self._taught(-1, now), rank, self.depth)
 
     def _counts(self) -> Counts:
         """Return what was counted over the time of the training rows about the items that are out."""
@@ -141,18 +146,18 @@ class Feed:
         previous = self.trained if isinstance(self.trained, recommender.model) else None
         come = int(np.searchsorted(self.since, now, "right"))
         setting = Fitting(
-            epoch, come, self.items[: self.released], counts, depth(rows, self.released), self.randomness, previous,
+            epoch, come, self.shelf.address, counts, depth(rows, self.released), self.randomness, previous,
             self.threads, self._truth() if recommender.trusted else None,
         )  # fmt: skip
         return recommender.fit(rows, setting)
 
     def _publish(self, model: Model, rows: Rows) -> Published:
         """Return what the platform publishes with a model: counts as of the cut, and what users were taught to like."""
-        counts, topics = self._counts(), self.topics[: self.released]
+        counts, topics = self._counts(), self.shelf.topics
         shown = counts.impressions.sum(axis=0)
         clicked = np.where(counts.impressions > 0, counts.clicks, 0).sum(axis=0)
         taste = tastes(rows, len(self.users), topics) if self._tastes else np.zeros((len(self.users), 0))
-        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), topics, taste)
+        return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), topics, taste, self.shelf.label)
 
     def _start_model(self) -> Model:
         """Return the model that serves first; it may learn from a log of before the loop, where there is one."""

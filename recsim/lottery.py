@@ -1,8 +1,9 @@
-"""Draw items from a catalogue in proportion to weights, so that one item appended or emptied changes few other draws.
+"""Draw items from a catalogue in proportion to weights, so that one item appended, missing or emptied changes few other draws.
 
-A binary tree stands over the item slots; a draw walks from the root to a leaf and takes at each level the number that
+A binary tree stands over slots, one an item; a draw walks from the root to a leaf and takes at each level the number that
 belongs to the visit and that level, counted from the leaves. A new item moves each decision on the way by its share of
-the weight there, about log2(items)/items in all, where a cumulative sum would shift every boundary behind it.
+the weight there, about log2(items)/items in all, where a cumulative sum would shift every boundary behind it. Where items
+may fail to come out, each keeps a slot of its own, so that those behind one that is missing stand where they would.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ CELLS = 4_000_000  # of a (visits, items) block, at a time
 class Lottery:
     """Weighted draws from one or several pools over the same items.
 
-    weights: (items,) or (pools, items), not negative; an item of weight 0 is never drawn.
+    weights: (items,) or (pools, items), not negative; an item of weight 0 is never drawn. slots: the slot of each item, at
+    least as many as there are items, none twice; None: that of item i is i.
     """
 
-    def __init__(self, weights: Floats) -> None:
+    def __init__(self, weights: Floats, slots: Ints | None = None) -> None:
         self.weights = np.atleast_2d(weights).astype(np.float64)
-        self._levels = _tree(self.weights)
+        self._slots = None if slots is None else slots[: self.items]
+        self._levels = _tree(self.weights, self._slots)
 
     @property
     def items(self) -> int:
@@ -37,19 +40,22 @@ class Lottery:
 
     def draw(self, visits: Visits, label: str, pool: Ints | None = None) -> Items32:
         """Return one item a visit, (n,), from all items with weight; NOTHING where no item has any."""
-        return _walk(self._levels, visits.block(label, len(self._levels)), pool)
+        return self._drawn(visits.block(label, len(self._levels)), pool)
 
     def at(
         self, randomness: Randomness, label: str, who: npt.NDArray[np.uint64], pool: Ints | None = None
     ) -> Items32:
         """Return one item for each address *who* (n,) that is no visit, from all items with weight."""
-        return _walk(self._levels, randomness.block(label, who, 0, len(self._levels)), pool)
+        return self._drawn(randomness.block(label, who, 0, len(self._levels)), pool)
 
     def first(self, visits: Visits, labels: Sequence[str], row: Ints, nth: Ints) -> Items32:
         """Return the first draw of `pick`, (draws,), for the visits *row* under the labels labels[nth], all at once."""
         labels = [f"{label}#0" for label in labels]
         chance = visits.randomness.blocks(labels, nth, visits.address[row], visits.ordinal[row], len(self._levels))
-        return _walk(self._levels, chance, None)
+        return self._drawn(chance, None)
+
+    def _drawn(self, chance: Floats, pool: Ints | None) -> Items32:
+        return _items(_walk(self._levels, chance, pool), self._slots)
 
     def pick(
         self, visits: Visits, label: str, placed: Items32, pool: Ints | None = None, first: Items32 | None = None
@@ -79,7 +85,7 @@ class Lottery:
             rows = open_[start : start + step]
             weights = self.weights if pool is None else self.weights[pool[rows]]
             left = np.where(self._allowed(visits.take(rows), placed[rows]), weights, 0.0)
-            result[rows] = draw_rows(visits.take(rows), f"{label}#rest", left)
+            result[rows] = draw_rows(visits.take(rows), f"{label}#rest", left, self._slots)
         return result
 
     def left(self, visits: Visits, placed: Items32) -> Floats:
@@ -115,7 +121,7 @@ class Lottery:
         root = np.full(rows, self._levels[-1][0, 0])
         if not len(row):
             return root
-        node = np.unique(row * self._levels[0].shape[1] + item)
+        node = np.unique(row * self._levels[0].shape[1] + (item if self._slots is None else self._slots[item]))
         value = np.zeros(len(node))
         for level in self._levels[:-1]:
             above = node >> 1
@@ -140,21 +146,31 @@ def free(visits: Visits, placed: Items32, item: Items32) -> Bools:
     return (item != NOTHING) & ~(placed == item[:, None]).any(axis=1) & ~visits.barred(np.maximum(item, 0))
 
 
-def draw_rows(visits: Visits, label: str, weights: Floats) -> Items32:
+def draw_rows(visits: Visits, label: str, weights: Floats, slots: Ints | None = None) -> Items32:
     """Return one item a visit, (n,), each from weights of its own: (n, items). NOTHING where all are 0."""
-    levels = _tree(weights)
-    return _walk(levels, visits.block(label, len(levels)), np.arange(len(visits)))
+    slots = None if slots is None else slots[: weights.shape[1]]
+    levels = _tree(weights, slots)
+    return _items(_walk(levels, visits.block(label, len(levels)), np.arange(len(visits))), slots)
 
 
-def _tree(weights: Floats) -> list[Floats]:
-    """Return the sums of weights by level, the leaves (padded to a power of two) first, the root last."""
+def _tree(weights: Floats, slots: Ints | None) -> list[Floats]:
+    """Return the sums of weights by level, the leaves (by slot, padded to a power of two) first, the root last."""
     pools, items = weights.shape
-    leaves = np.zeros((pools, 1 << max(0, items - 1).bit_length()))
-    leaves[:, :items] = weights
+    leaves = np.zeros((pools, 1 << max(0, (items if slots is None else int(slots.max(initial=0)) + 1) - 1).bit_length()))
+    leaves[:, slice(items) if slots is None else slots] = weights
     levels = [leaves]
     while levels[-1].shape[1] > 1:
         levels.append(levels[-1][:, 0::2] + levels[-1][:, 1::2])
     return levels
+
+
+def _items(leaf: Items32, slots: Ints | None) -> Items32:
+    """Return the item of each leaf, (n,); NOTHING stays what it is."""
+    if slots is None or not len(slots):
+        return leaf
+    item = np.full(int(slots.max()) + 2, NOTHING, np.int32)  # its last is NOTHING's
+    item[slots] = np.arange(len(slots), dtype=np.int32)
+    return item[leaf]
 
 
 def _walk(levels: list[Floats], chance: Floats, pool: npt.NDArray[np.int64] | None) -> Items32:

@@ -64,15 +64,12 @@ class Chances(Model):
 
     steady: ClassVar[bool] = False
 
-    @cached_property
-    def _lottery(self) -> Lottery:
-        return Lottery(self.counts)
-
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
         """Return *n* items drawn one after the other."""
         items = np.full((len(visits), n), NOTHING, np.int32)
+        lottery: Lottery = self.published.once("chances", lambda: Lottery(self.counts, visits.slots))
         for place in range(n):
-            items[:, place] = self._lottery.pick(visits, f"Chances.rank@{place}", items[:, :place])
+            items[:, place] = lottery.pick(visits, f"Chances.rank@{place}", items[:, :place])
         return Ranking(items, self.published, self.counts)
 
 

@@ -6,6 +6,7 @@ and position. It says two things: which item it puts next, and how likely it was
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from recsim.candidates import (
     open_among,
     total,
 )
+from recsim.catalog import Maker
 from recsim.lottery import Lottery, draw_rows, free
 from recsim.posteriors import Posteriors
 from recsim.randomness import Floats
@@ -118,7 +120,7 @@ class EpsilonGreedy(Policy):
         explored = visits.number("EpsilonGreedy.coin", position) < self.epsilon
         coin = np.flatnonzero(explored)
         if len(coin):
-            chosen[coin] = even(visits.released).pick(visits.take(coin), f"EpsilonGreedy.pick@{position}", placed[coin])
+            chosen[coin] = even(visits, ranking).pick(visits.take(coin), f"EpsilonGreedy.pick@{position}", placed[coin])
         return chosen, np.where(explored, Origin.EXPLORE, Origin.MODEL).astype(np.int8)
 
     def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
@@ -137,7 +139,7 @@ class EpsilonGreedy(Policy):
             return super().slate(visits, ranking, size) if self.epsilon else Greedy().slate(visits, ranking, size)
         explored = visits.block("EpsilonGreedy.coin", size) < self.epsilon
         labels = [f"EpsilonGreedy.pick@{position}" for position in range(size)]
-        lottery, rows, there = even(visits.released), np.arange(len(visits)), ranking.items != NOTHING
+        lottery, rows, there = even(visits, ranking), np.arange(len(visits)), ranking.items != NOTHING
         row, position = np.nonzero(explored)
         first = np.full(explored.shape, NOTHING, np.int32)
         first[row, position] = lottery.first(visits, labels, row, position)
@@ -170,20 +172,20 @@ class Proportional(Policy):
         """Return 0: the counts are enough."""
         return 0
 
-    def _lottery(self, ranking: Ranking) -> Lottery:
+    def _lottery(self, visits: Visits, ranking: Ranking) -> Lottery:
         counts = ranking.published.counts
         return ranking.published.once(
-            f"Proportional {self.exponent}", lambda: Lottery(np.where(counts > 0, counts**self.exponent, 0.0))
+            f"Proportional {self.exponent}", lambda: Lottery(np.where(counts > 0, counts**self.exponent, 0.0), visits.slots)
         )
 
     def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
         """Return an item drawn afresh."""
-        item = self._lottery(ranking).pick(visits, f"Proportional.pick@{placed.shape[1]}", placed)
+        item = self._lottery(visits, ranking).pick(visits, f"Proportional.pick@{placed.shape[1]}", placed)
         return item, np.full(len(visits), Origin.MODEL, np.int8)
 
     def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
         """Return the item's share of the weights that are left."""
-        return self._lottery(ranking).share(visits, placed, item)
+        return self._lottery(visits, ranking).share(visits, placed, item)
 
 
 class _Reranking(Policy):
@@ -267,7 +269,8 @@ class Softmax(_Reranking):
 
     def _worth(self, visits: Visits, ranking: Ranking, best: Candidates, placed: Items32) -> Floats:
         """Return the logarithm of the weight of each candidate, and Gumbel's number of its own, whatever is placed."""
-        return self._warm(best) - np.log(-np.log(visits.uniform("Softmax.race", np.maximum(best.items, 0))))
+        item = np.maximum(best.items, 0)
+        return self._warm(best) - np.log(-np.log(visits.uniform("Softmax.race", visits.slot(item))))
 
     def _share(self, visits: Visits, ranking: Ranking, best: Candidates, placed: Items32, item: Items32) -> Floats:
         """Return the item's share in the weights of the candidates left; without any, 1 for the best item left."""
@@ -367,6 +370,31 @@ class Calibrated(_Reranking):
             gain += share[:, None] * np.log(np.maximum(smooth, 1e-300))  # where smooth is 0 so is the share
         worth = (1 - self.calibration) * best.relevance + self.calibration * gain
         return np.where((taste > 0).any(axis=1, keepdims=True), worth, as_ranked)
+
+
+class HumanQuota(_Reranking):
+    """Show the ranking, but let at least a *share* of every slate, from the top down, be labelled as made by people.
+
+    Of the first r positions at least floor(share r) are labelled human, whoever placed them: while fewer are, the best
+    candidate so labelled comes next, otherwise the best of all; where no candidate is left with that label the ranking
+    goes on. It goes by the label that the platform believes, which may be wrong. A quota for every prefix of a ranking is
+    that of Zehlike et al. 2017, "FA*IR: a fair top-k ranking algorithm" (CIKM), here without their statistical test.
+    Deterministic given the ranking: propensity 1, no support. Share 0 is `Greedy`. A ranking that is a draw is served as
+    drawn.
+    """
+
+    scored: ClassVar[bool] = False
+    strength: ClassVar[str] = "share"
+
+    share: float = Field(0.5, ge=0, le=1, description="of the positions, counted from the top, that are labelled human")
+
+    def _worth(self, visits: Visits, ranking: Ranking, best: Candidates, placed: Items32) -> Floats:
+        """Return the order of the ranking, those labelled human before all others where one is due."""
+        human = ranking.published.label == Maker.HUMAN
+        wanted = math.floor(self.share * (placed.shape[1] + 1) + 1e-9)
+        due = (human[placed] & (placed != NOTHING)).sum(axis=1) < wanted
+        order = -np.arange(best.items.shape[1], dtype=np.float64)
+        return order + 2.0 * len(order) * (human[best.items] & (best.items != NOTHING) & due[:, None])
 
 
 class PopularityDiscount(_Reranking):
@@ -501,7 +529,7 @@ class Thompson(Policy):
             rows = np.flatnonzero(column != NOTHING)
             item[rows] = items[rows, column[rows]]
         else:
-            item = posteriors.cells.pick(visits, f"Thompson.item@{position}", placed, cell)
+            item = posteriors.cells(visits.slots).pick(visits, f"Thompson.item@{position}", placed, cell)
         return item, np.full(len(visits), Origin.MODEL, np.int8)
 
     def _share(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32, below: Floats) -> Floats:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from scipy.special import betainc, digamma, expit, log_ndtr, ndtri, polygamma
 
@@ -35,11 +33,13 @@ class Posteriors:
         table = np.rint(np.log(np.maximum(below, np.exp(-_FLOOR))) / unit) * unit
         self.log_below: Floats = np.maximum.accumulate(table, axis=1)[kind.ravel()]
         self.rise: Floats = np.diff(self.log_below, axis=1)
+        self._cells: Lottery | None = None
 
-    @cached_property
-    def cells(self) -> Lottery:
-        """A lottery over the items in proportion to their rises, one pool a cell."""
-        return Lottery(np.ascontiguousarray(self.rise.T))
+    def cells(self, slots: Ints | None) -> Lottery:
+        """Return a lottery over the items, which stand in some slots, in proportion to their rises, one pool a cell."""
+        if self._cells is None:
+            self._cells = Lottery(np.ascontiguousarray(self.rise.T), slots)
+        return self._cells
 
     def sums(self, rows: int, row: Ints, item: Items32) -> Floats:
         """Return the sum of the logarithms of the given items of each row, each once: (rows, points)."""

@@ -99,7 +99,7 @@ class Keeper:
         self.world, self.archive, self.began = world, archive, began
         self.items: list[Columns] = []
         if archive is not None:
-            archive.users(world.crowd.table())
+            archive.table("users", world.crowd.table())
 
     def epoch(self, world: World, clicks: Columns, impressions: Columns) -> None:
         """Keep a closed epoch."""
@@ -129,13 +129,14 @@ class Keeper:
             self.archive.items(world.epoch + (status == "done"))
             self.archive.history(world.history)
             if world.scenario.births:
-                self.archive.discovery(world.crowd.discovery(world.now))
+                self.archive.table("discovery", world.crowd.discovery(world.now))
+            self.archive.table("catalog", world.crowd.stock.table())
             self._manifest(status)
             return Run.load(self.archive.folder)
         tables = {
             "history": history_columns(world.history), "items": stacked(self.items),
             "clicks": world.log.columns(), "impressions": world.impressions.columns(), "users": world.crowd.table(),
-            "discovery": world.crowd.discovery(world.now),
+            "discovery": world.crowd.discovery(world.now), "catalog": world.crowd.stock.table(),
         }  # fmt: skip
         return Run(world.scenario, world.seed, status, world.log.digest.hex(), self._seconds(), _tables=tables)
 
@@ -159,7 +160,7 @@ def state(world: World) -> dict[str, Any]:
         "now": world.now, "epoch": world.epoch, "cuts": world.cuts, "digest": world.log.digest,
         "impressions_digest": world.impressions.digest, "next_time": world.crowd.next_time, "ordinal": world.crowd.ordinal,
         "settled": world.crowd.settled, "drawn": world.drawn.encode(), "next_reading": world.next_reading,
-        "intervals": np.stack(counters.intervals), "provenance": np.array(counters.provenance),
+        "intervals": np.stack(counters.intervals), "past": counters.past, "provenance": np.array(counters.provenance),
     } | {
         f"{thing}.{name}": value
         for thing, arrays in _things(world).items()
@@ -171,14 +172,17 @@ def _things(world: World) -> dict[str, dict[str, Any]]:
     """Return the arrays of the model, of what is published with it, of the state of people, and of the signals' streams, by
     the name of each.
     """
-    published = {name: getattr(world.feed.published, name) for name in ("counts", "impressions", "clicks", "taste")}
+    published = {name: getattr(world.feed.published, name) for name in ("counts", "impressions", "clicks", "taste", "label")}
     streams = {f"stream{place}": stream.arrays() for place, stream in enumerate(world.streams)}
-    return {"model": world.feed.model.arrays(), "published": published, "own": world.crowd.own} | streams
+    return {"model": world.feed.model.arrays(), "published": published, "own": world.crowd.own,
+            "stock": world.crowd.stock.arrays()} | streams
 
 
 def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: History) -> None:
     """Set a fresh world to the state of a checkpoint, given the clicks and metrics of all epochs before it."""
     crowd, feed = world.crowd, world.feed
+    crowd.stock.restore(_part(kept, "stock"), int(kept["now"]))
+    world._deployed = int(kept["now"])
     world._now, feed.epoch, feed.cuts = int(kept["now"]), int(kept["epoch"]), int(kept["cuts"])
     world.next_reading = int(kept["next_reading"])
     crowd.next_time, crowd.ordinal, crowd.settled, world.history = kept["next_time"], kept["ordinal"], kept["settled"], history
@@ -193,6 +197,7 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
     counters = world.counters
     counters.clickers = np.bincount(had, minlength=len(world.items))
     counters.intervals = deque(list(kept["intervals"]), maxlen=counters.intervals.maxlen)
+    counters.past = kept["past"]
     share, weight, mean_depth = kept["provenance"].tolist()
     feed.provenance = share, weight, mean_depth
     counters.new_epoch(feed.provenance)
@@ -203,7 +208,7 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
         published = Published(topics=world.items.topics[: len(kept["published.counts"])], **_part(kept, "published"))
         feed.published = feed.to_publish = published
     crowd.born = sum(birth.second <= world.now for _, birth in crowd.births)
-    world.release()
+    feed.restock(crowd.stock.shelf)
     crowd.own.update(_part(kept, "own"))
     for place, stream in enumerate(world.streams):
         for name, value in _part(kept, f"stream{place}").items():

@@ -91,6 +91,13 @@ class Scenario(Recipe):
             raise ValueError(f"there are {len(births)}, and 50 is the most")
         return births
 
+    @field_validator("creators")
+    @classmethod
+    def _few(cls, creators: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(creators) > 200:
+            raise ValueError(f"there are {len(creators)}, and 200 is the most")
+        return creators
+
     @model_validator(mode="after")
     def _placebo(self) -> Self:
         if self.open_loop and self.recommender.counts_impressions:

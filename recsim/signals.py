@@ -262,7 +262,7 @@ class Panel(Signal):
 
     def place(self, stream: Stream, visits: Visits, placed: Items32) -> Items32:
         """Return any item left."""
-        even = Lottery(np.ones(visits.released))
+        even = Lottery(np.ones(visits.released), visits.slots)
         return even.pick(visits, f"Panel.pick.{stream.serial}@{placed.shape[1]}", placed)
 
     def chance(self, stream: Stream, visits: Visits, placed: Items32, item: Items32) -> tuple[Floats, Bools]:

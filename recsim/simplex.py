@@ -147,16 +147,16 @@ class Fit:
     root: Floats
 
     @classmethod
-    def of(cls, topics: npt.ArrayLike) -> Fit:
-        """Return the law of maximum likelihood for items of equal weight: mean, and covariance over n.
+    def of(cls, topics: npt.ArrayLike, weights: Floats | None = None) -> Fit:
+        """Return the law of maximum likelihood for weighted items: mean, and covariance over the whole weight.
 
-        topics: (items, topics), positive. One item alone gives a law that has no spread; so do items that are all the
-        same. Raises RecsimError without items.
+        topics: (items, topics), positive. weights: (items,), non-negative, some positive; all alike if not given. One item
+        alone gives a law that has no spread; so do items that are all the same. Raises RecsimError without items.
         """
         points = coordinates(topics)
         if not len(points):
             raise RecsimError("topics: there are no items to fit; give at least one")
-        mean, covariance = moments(points)
+        mean, covariance = moments(points, weights)
         return cls(mean, cholesky(covariance))
 
     @property

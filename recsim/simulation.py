@@ -19,7 +19,7 @@ from recsim.births import discovered
 from recsim.catalog import Items
 from recsim.consumption import nth
 from recsim.counting import Counters
-from recsim.crowd import Crowd, everybody, everything
+from recsim.crowd import Crowd, everybody
 from recsim.errors import RecsimError, whole_number
 from recsim.eventlog import Columns, EventLog
 from recsim.feed import Feed
@@ -32,11 +32,12 @@ from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import AnchorReplay, Occasion, Stream
 from recsim.slates import compose, sound
+from recsim.stock import Stock
 from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unfilled
 
 TILE = 4096  # visits served at a time
 SHARED = (
-    "world_seed", "population", "catalog", "creators", "births", "network", "arrivals", "lifetime", "visits", "choice",
+    "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
     "consumption", "consumed", "dynamics", "retrain",
 )  # fmt: skip
 """Settings in which arms may not differ."""
@@ -59,20 +60,19 @@ class World:
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
         users: Users = like.users if like else everybody(scenario, self.seed)
-        items: Items = like.items if like else everything(scenario, self.seed)
-        check(scenario, users, items)
+        stock: Stock = Stock(scenario, self.seed, like.crowd.stock if like else None)
+        check(scenario, users, stock.items)
         friends = like.crowd.friends if like else _friends(scenario, Randomness(scenario.world_seed), users)
         self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
         self.streams = _streams(scenario, len(users))
-        demand = like.crowd.demand if like and not scenario.creators else None
-        self.crowd: Crowd = Crowd(scenario, self.randomness, users, items, friends, self.streams, demand)
+        self.crowd: Crowd = Crowd(scenario, self.randomness, users, stock, friends, self.streams)
         for stream in self.streams:
             if isinstance(stream.signal, AnchorReplay):
                 stream.anchor = stream.signal.before(stream, self.occasion(0))
         self.shadows = scenario.open_loop or forks
         teaching = self.shadow if scenario.open_loop else self.log
         self.feed = Feed(
-            scenario, self.randomness, users, self.crowd.since, items, teaching, self.streams,
+            scenario, self.randomness, users, self.crowd.since, stock.shelf, len(stock.items), teaching, self.streams,
             lambda: self.crowd.truth(self._now), threads=self.threads, tastes=forks,
         )  # fmt: skip
         self.next_reading = round(scenario.readings_every * DAY)
@@ -121,7 +121,7 @@ class World:
     @property
     def drawn(self) -> str:
         """The SHA-256 of what people and items are, as hexadecimal text: a run can only go on in the world it began in."""
-        users, items = self.users, self.items
+        users, items = self.users, self.crowd.stock.planned
         arrays = [users.interests, users.activity, users.curiosity, users.niche, items.topics, items.appeal]
         arrays += [self.crowd.friends.start, self.crowd.friends.friend] if self.scenario.network else []
         arrays += [self.crowd.since, self.crowd.ends] if self.scenario.arrivals or self.scenario.lifetime else []
@@ -134,6 +134,7 @@ class World:
         return self._now
 
     _now = 0
+    _deployed = 0  # the second at which the epoch began
 
     @property
     def horizon(self) -> int:
@@ -177,14 +178,13 @@ class World:
         self.crowd.bear()
 
     def next_release(self) -> int | None:
-        """Return the second, now at the earliest, at which items come out next; None where none do any more."""
-        after = self.items.born[self.crowd.released :]
-        return int(after[0]) if len(after) else None
+        """Return the second, now at the earliest, at which the catalogue changes next; None where it does not any more."""
+        return self.crowd.stock.next()
 
     def release(self) -> None:
-        """Let the items come out that are due."""
-        self.crowd.restock(self._now)
-        self.feed.restock(self._now)
+        """Let the items come out that are due, and all get older."""
+        self.crowd.stock.change(self._now, *self.counters.ever)
+        self.feed.restock(self.crowd.stock.shelf)
 
     def train(self) -> None:
         """Fit the next model on the rows before this second."""
@@ -193,7 +193,8 @@ class World:
     def deploy(self) -> None:
         """Close the epoch, and let the model trained last serve the next."""
         self.close_epoch()
-        self.feed.deploy(self._now)
+        self.feed.deploy()
+        self._deployed = self._now
         self.on_deploy(self)
 
     def close_epoch(self) -> None:
@@ -206,6 +207,9 @@ class World:
         active = int((self.crowd.ordinal > 0).sum())
         people = self.crowd.minds(self._now) | self.crowd.attendance(self._now)
         figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
+        if self.scenario.creators:
+            seen = (tally[: self.feed.released] for tally in self.counters.epoch.sum(axis=1))
+            figures += self.crowd.stock.figures(self._deployed, *seen)
         figures += discovered(self.scenario.births, self.crowd.discovery(self._now))
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
@@ -247,8 +251,9 @@ class World:
         for name in SHARED:
             if getattr(scenario, name) != getattr(self.scenario, name):
                 raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
-        if scenario.arrivals and scenario.days != self.scenario.days:
-            raise RecsimError("days: differs between arms into which people come; let both be of one length")
+        comes = "people" if scenario.arrivals else "items" if scenario.creators else ""
+        if comes and scenario.days != self.scenario.days:
+            raise RecsimError(f"days: differs between arms into which {comes} come; let both be of one length")
         if self.cuts != self.epoch:
             raise RecsimError(f"fork: on day {self._now / DAY:g} a model waits to go live; fork after it is deployed")
         tastes = f"policy: {scenario.policy.kind}", scenario.policy.tastes, self.forks
@@ -263,11 +268,13 @@ class World:
     def _take_over(self, other: World) -> None:
         """Go on from where another world is."""
         self._now, self.next_reading, self.history = other._now, other.next_reading, list(other.history)
+        self._deployed = other._deployed
         if self.scenario.readings_every != other.scenario.readings_every:
             every = round(self.scenario.readings_every * DAY)
             self.next_reading = every * max(1, -(-self._now // max(every, 1)))
         for ours, theirs in ((self.log, other.log), (self.impressions, other.impressions), (self.shadow, other.shadow)):
             ours.take_over(theirs)
+        self.crowd.stock.take_over(other.crowd.stock)
         self.crowd.take_over(other.crowd)
         self.feed.take_over(other.feed)
         for place, stream in enumerate(self.streams):

@@ -37,11 +37,11 @@ class Slots(Policy):
     def _listed(cls, pattern: object) -> object:
         return tuple(pattern) if isinstance(pattern, list) else pattern
 
-    def _slot(self, ranking: Ranking, placed: Items32) -> tuple[str, Lottery]:
+    def _slot(self, visits: Visits, ranking: Ranking, placed: Items32) -> tuple[str, Lottery]:
         """Return the slot of the next position, and a lottery over its set, in which a match has nothing."""
         name, published = self.pattern[placed.shape[1] % len(self.pattern)], ranking.published
         if name == "explore":
-            return name, even(len(published.counts))
+            return name, even(visits, ranking)
         inside: dict[str, tuple[Any, Any]] = {
             "match": ("", lambda: np.zeros(len(published.counts))),
             "fresh": (self.fresh_below, lambda: published.impressions < self.fresh_below),
@@ -49,11 +49,11 @@ class Slots(Policy):
             "editor": (ranking.picks.tolist(), lambda: np.isin(np.arange(len(published.counts)), ranking.picks)),
         }
         detail, make = inside[name]
-        return name, published.once(f"Slots.{name} {detail}", lambda: Lottery(make()))
+        return name, published.once(f"Slots.{name} {detail}", lambda: Lottery(make(), visits.slots))
 
     def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
         """Return an item of the slot's set, where any is left; else the best item left."""
-        name, lottery = self._slot(ranking, placed)
+        name, lottery = self._slot(visits, ranking, placed)
         item, origin = Greedy().place(visits, ranking, placed)
         rows = np.flatnonzero(lottery.left(visits, placed) > 0)
         if len(rows):
@@ -65,7 +65,7 @@ class Slots(Policy):
         """Return 1 over the number of items left in the slot's set for those in it; where none is left, that of a
         match.
         """
-        _, lottery = self._slot(ranking, placed)
+        _, lottery = self._slot(visits, ranking, placed)
         drawn = lottery.left(visits, placed) > 0
         share = lottery.share(visits, placed, item)
         return share if drawn.all() else np.where(drawn, share, as_best(visits, ranking, placed, item))

@@ -47,7 +47,8 @@ class Visits:
 
     user: (n,) running numbers. address: (n,) uint64, where each user's random numbers live. ordinal: (n,) the number of
     this visit in the user's schedule, from 0. time: (n,) seconds. released: the number of items that are out.
-    gone: the consumed items of each user that no slate may show again; None where all may be shown.
+    gone: the consumed items of each user that no slate may show again; None where all may be shown. slots: where items stand
+    in lotteries, of all that are out at least; None: item i in slot i.
     """
 
     user: Ints
@@ -57,6 +58,7 @@ class Visits:
     released: int
     randomness: Randomness
     gone: Consumed | None
+    slots: Ints | None = None
     _words: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -78,6 +80,10 @@ class Visits:
         if place not in self._words:
             self._words[place] = self.randomness.words(label, self.address, self.ordinal, which // 4)
         return (self._words[place][:, which % 4].astype(np.float64) + 0.5) * 2.0**-32
+
+    def slot(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Return the slots of items, in their shape: numbers that are the same in every arm, whatever else came out there."""
+        return items if self.slots is None else self.slots[items]
 
     def take(self, rows: Ints | Bools | slice) -> Self:
         """Return some of the visits."""
@@ -114,7 +120,8 @@ class Published:
     counts: (items,), the weight of the training rows about each item, the model's prior included. impressions,
     clicks: (items,), of the feed over the time of the training rows. topics: (items, topics), what items are about,
     as the catalogue says openly. taste: (users, topics), the mean topics of each user's training rows by weight, rows
-    of zeros for users without any; (users, 0) where the policy does not want it.
+    of zeros for users without any; (users, 0) where the policy does not want it. label: (items,) int8, who made each as the
+    platform believes: 0 human, 1 AI.
     """
 
     counts: Floats
@@ -122,21 +129,22 @@ class Published:
     clicks: Floats
     topics: Floats
     taste: Floats
+    label: npt.NDArray[np.int8]
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, counts: Floats) -> Self:
         """Return what a model publishes that has nothing but counts."""
         nothing = np.zeros(len(counts))
-        return cls(counts, nothing, nothing, np.ones((len(counts), 1)), np.zeros((0, 0)))
+        return cls(counts, nothing, nothing, np.ones((len(counts), 1)), np.zeros((0, 0)), nothing.astype(np.int8))
 
-    def grown(self, topics: Floats) -> Published:
-        """Return the same after items were released that nobody was shown yet; *topics*: of all that are out."""
+    def grown(self, topics: Floats, label: npt.NDArray[np.int8]) -> Published:
+        """Return the same after items were released that nobody was shown yet; *topics*, *label*: of all that are out."""
         more = len(topics) - len(self.counts)
         if not more:
             return self
         counts, impressions, clicks = (np.append(part, np.zeros(more)) for part in (self.counts, self.impressions, self.clicks))
-        return Published(counts, impressions, clicks, topics, self.taste)
+        return Published(counts, impressions, clicks, topics, self.taste, label)
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what *make* gives, made once for this model and kept under a name."""

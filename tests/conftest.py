@@ -64,6 +64,7 @@ EVERY_POLICY = {
     "calibrated": rs.Calibrated(calibration=0.5, candidates=20),
     "discount": rs.PopularityDiscount(exponent=0.5, candidates=20),
     "slots": rs.Slots(pattern=("match", "tail", "fresh", "explore", "editor")),
+    "quota": rs.HumanQuota(share=0.5),
 }
 
 
@@ -155,7 +156,7 @@ def kill_again_and_again(scenario: rs.Scenario, out: Path, shares: tuple[float, 
         assert rs.Run.load(out).status == "running"
     resumed = rs.run(out=out, resume=True, progress=False)
     assert (resumed.status, resumed.digest) == ("done", whole.digest)
-    for table in ("clicks", "impressions", "history", "items", "users", "discovery"):
+    for table in ("clicks", "impressions", "history", "items", "users", "discovery", "catalog"):
         assert getattr(resumed, table).equals(getattr(whole, table)), table
 
 

@@ -30,6 +30,7 @@ PUBLISHED = Published(
     np.array([9.0, 0.0, 31.0, 2.0, 5.0, 0.0, 0.0]),
     np.array([[1, 0, 0], [0.5, 0.5, 0], [0.9, 0.1, 0], [0, 0, 1], [0.8, 0, 0.2], [0, 1, 0], [0.2, 0.2, 0.6]], np.float64),
     np.array([[0.6, 0.3, 0.1], [0, 0.5, 0.5], [0, 0, 0]], np.float64),
+    np.array([1, 0, 1, 1, 0, 1, 0], np.int8),
 )
 POLICIES: dict[str, Policy] = EVERY_POLICY | {
     "few of softmax": rs.Softmax(temperature=1.0, candidates=3),

@@ -23,6 +23,7 @@ FLOORS = [
     {"running", "arms"},
     {"simulation"},
     {"clock", "crowd", "feed"},
+    {"stock"},
     {"archive"},
     {"scenario", "clickworlds"},
     {"calibration"},

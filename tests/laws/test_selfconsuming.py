@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+import recsim as rs
 from recsim.randomness import Randomness
 from recsim.simplex import Fit, coordinates, mixtures
 
@@ -164,3 +165,61 @@ def test_few_items_stay_in_their_plane() -> None:
     fit = Fit.of(mixtures(addressed(FIRST_SEED, 4, 9)))
     made = coordinates(fit.sample(addressed(FIRST_SEED + 1, 40, 9)))
     assert np.linalg.matrix_rank(made - made.mean(axis=0), tol=1e-8) == 3
+
+
+# ------------------------------------------------------------------------------------------------- through the simulator
+def imitated(seed: int, samples: int, topics: int, fits: int, **how: object) -> Floats:
+    """Return the variance of each fit, (fits, topics - 1), of makers who imitate all that a random feed had to show.
+
+    A catalogue of as many items as they make each day; a fit a day, each to all of its pool.
+    """
+    makers = rs.AICreators.model_validate({"items": samples, "share": 1.0, "temperature": 1.0} | how)
+    scenario = rs.Scenario(
+        name="imitation", days=fits + 1.0, slate=2, population=rs.SyntheticUsers(users=2, topics=topics, mainstream=0),
+        catalog=rs.SyntheticItems(items=samples, topics=topics, mainstream=0, focus=float(topics), appeal_spread=0.0),
+        recommender=rs.Random(), start=rs.Random(), retrain=rs.Retrain(every=1.0), creators=(makers,),
+    )  # fmt: skip
+    world, found = rs.World(scenario, seed), []
+    for fit in range(fits):
+        world.advance(fit + 1.5)
+        state = world.crowd.stock.states[0]
+        found.append(Fit(state["mean"], state["root"]).variance)
+    return np.array(found)
+
+
+def imitations(worlds: int, samples: int, topics: int, fits: int, **how: object) -> Floats:
+    """Return the variance of each fit in each world: (worlds, fits, topics - 1)."""
+    return np.array([imitated(FIRST_SEED + world, samples, topics, fits, **how) for world in range(worlds)])
+
+
+@sizes("worlds", light=40, full=1_000)
+@pytest.mark.parametrize(("samples", "topics"), [(10, 2), (10, 4), (50, 3)])
+def test_makers_who_imitate_the_last_generation_collapse(worlds: int, samples: int, topics: int) -> None:
+    """Replaced: a fit has 1 - 1/M of the variance of the one before, its log falls by psi((M-1)/2) - ln(M/2): 4 sigma, 6e-5 each.
+
+    Exact from the second fit on, whatever the catalogue was like; coordinates of one world count together, as one value.
+    """
+    variance = imitations(worlds, samples, topics, 20, pool="last")
+    ratio = variance[:, 1:] / variance[:, :-1]
+    expect(ratio.mean(axis=(1, 2)), 1 - 1 / samples)
+    expect(np.log(ratio).sum(axis=1).mean(axis=1), log_kept(samples, 19))
+
+
+@sizes("worlds", light=40, full=1_000)
+@pytest.mark.parametrize("samples", [10, 50])
+def test_makers_with_the_unbiased_variance_collapse_as_well(worlds: int, samples: int) -> None:
+    """At temperature sqrt(M/(M-1)) a fit keeps the variance on average, and its log still falls: 4 sigma, 6e-5 each."""
+    variance = imitations(worlds, samples, 3, 20, pool="last", temperature=math.sqrt(samples / (samples - 1)))
+    ratio = variance[:, 1:] / variance[:, :-1]
+    expect(ratio.mean(axis=(1, 2)), 1.0)
+    expect(np.log(ratio).sum(axis=1).mean(axis=1), log_kept(samples, 19, unbiased=True))
+
+
+@sizes("worlds", light=40, full=1_000)
+@pytest.mark.parametrize(("samples", "topics"), [(10, 2), (10, 4), (50, 3)])
+def test_makers_who_imitate_all_there_has_been_do_not_collapse(worlds: int, samples: int, topics: int) -> None:
+    """Accumulated: after n fits prod_(i = 2..n) (1 - 1/(M i^2)) of the variance of the first is left: 4 sigma, 6e-5 each."""
+    variance = imitations(worlds, samples, topics, 21, pool="all")
+    left = kept(samples, 21, accumulate=True) / kept(samples, 1, accumulate=True)[0]
+    for fit in (1, 20):
+        expect((variance[:, fit] / variance[:, 0]).mean(axis=1), left[fit])
