@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Recommender,
         Shares,
     )
+    from recsim.replays import LogReplay
     from recsim.running import run
     from recsim.scenario import Retrain, Scenario, schema
     from recsim.signals import AnchorReplay, EditorPicks, FriendShares, OrganicLift, Panel, Signal, Survey
@@ -108,6 +109,7 @@ _WHERE = {
         "ALS", "BPR", "Drawn", "Fitting", "ItemKNN", "LogisticMF", "Oracle", "Popularity", "Random", "Recommender",
         "Shares",
     ],
+    "recsim.replays": ["LogReplay"],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
     "recsim.signals": ["AnchorReplay", "EditorPicks", "FriendShares", "OrganicLift", "Panel", "Signal", "Survey"],
@@ -169,6 +171,7 @@ __all__ = [
     "Items",
     "Leaving",
     "Lifetime",
+    "LogReplay",
     "LogisticMF",
     "Luce",
     "Model",

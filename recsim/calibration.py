@@ -32,9 +32,10 @@ from recsim.randomness import Floats, Randomness
 
 __all__ = ["CalibratedItems", "CalibratedUsers", "Fitted", "HeldOut", "calibrate", "fit", "hold_out", "provide", "read"]
 
+Ints32 = npt.NDArray[np.int32]
 Tell = Callable[[float, str], None]  # is told the share of the work that is done, 0 to 1, and what comes now
 
-FORMAT = 1  # of a world folder; a change of it, or of what `fit` computes, makes cached worlds be fitted anew
+FORMAT = 2  # of a world folder; a change of it, or of what `fit` computes, makes cached worlds be fitted anew
 
 # Settings of the fit, the same for every log. They were chosen on the first four fifths of MovieLens 100K alone, parted
 # four to one in time once more, by the rank correlation there; the last fifth, which reports show, did not choose.
@@ -367,8 +368,9 @@ def calibrate(
     """Fit a world to a log, write it as the folder *out*, and return its report.
 
     log_path, user, item, time, rating, at_least: as in `read_log`. topics, seed: as in `fit`. The folder holds
-    users.parquet (name, activity, niche, theta_0 ...), items.parquet (name, appeal, phi_0 ...) and report.json, all of
-    the whole log; the report's "held_out" is of a second fit on its first four fifths, None when the log has no time.
+    users.parquet (name, activity, niche, theta_0 ...), items.parquet (name, appeal, phi_0 ...), log.parquet (the log
+    itself: user, item, by their places, in time order) and report.json, all of the whole log; the report's "held_out" is
+    of a second fit on its first four fifths, None when the log has no time.
 
     Raises RecsimError when *out* exists, and what `read_log`, `fit` and `hold_out` raise.
     """
@@ -395,7 +397,7 @@ def calibrate(
         "held_out": held_out,
     }
     with appearing(out) as folder:
-        write_world(folder, fitted, report)
+        write_world(folder, fitted, report, log.user, log.item)
     progress(1.0, "done")
     return report
 
@@ -422,8 +424,8 @@ def hash_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def write_world(folder: Path, fitted: Fitted, report: dict[str, Any]) -> None:
-    """Write people, items and the report of a world into a folder."""
+def write_world(folder: Path, fitted: Fitted, report: dict[str, Any], user: Ints32, item: Ints32) -> None:
+    """Write people, items, what they did, (rows,) users and items, and the report of a world into a folder."""
     import pandas as pd
 
     theta, phi = _columns("theta", fitted.interests), _columns("phi", fitted.topics)
@@ -432,6 +434,7 @@ def write_world(folder: Path, fitted: Fitted, report: dict[str, Any]) -> None:
     pd.DataFrame({"name": fitted.item_names, "appeal": fitted.appeal} | phi).to_parquet(
         folder / "items.parquet", index=False
     )
+    pd.DataFrame({"user": user, "item": item}).to_parquet(folder / "log.parquet", index=False)
     (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -471,6 +474,21 @@ def read(folder: Path) -> Fitted:
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as fault:
         raise RecsimError(f"{folder}: is damaged ({type(fault).__name__}: {fault}); {mend}") from None
     return fitted
+
+
+def read_rows(folder: Path) -> npt.NDArray[np.int32]:
+    """Return the log that a world folder was fitted to, (2, rows), users and items in time order.
+
+    Raises RecsimError when the folder has none, or one that is damaged.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        rows = pd.read_parquet(folder / "log.parquet")[["user", "item"]].to_numpy(np.int32).T
+    except (KeyError, ValueError, OSError, pa.ArrowException) as fault:
+        raise RecsimError(f"{folder}: its log cannot be read ({type(fault).__name__}); calibrate it again") from None
+    return np.ascontiguousarray(rows)
 
 
 def _table(frame: Any, name: str, topics: int) -> Floats:

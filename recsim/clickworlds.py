@@ -67,9 +67,15 @@ def calibrate_clicks(
     }
     report |= _told(log, fitted, clicks) | {"shapes": compare_shapes(log, clicks, weights)}
     with appearing(out) as folder:
-        write_world(folder, fitted, report)
+        write_world(folder, fitted, report, *_rows(log))
     progress(1.0, "done")
     return report
+
+
+def _rows(log: Impressions) -> tuple[np.ndarray, np.ndarray]:
+    """Return users and items of the clicks; one user stands for all where the log names none."""
+    user = np.zeros(len(log.item), np.int32) if log.user is None else log.user
+    return user[log.clicked], log.item[log.clicked]
 
 
 def _people(log: Impressions, topics: int, seed: int, progress: Tell) -> Fitted:

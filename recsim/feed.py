@@ -21,7 +21,7 @@ from recsim.randomness import Floats, Randomness
 from recsim.recommenders import Fitting, Recommender, Truth, depth
 from recsim.scenario import Scenario
 from recsim.shortlists import Shortlists
-from recsim.signals import AnchorReplay, Stream
+from recsim.signals import Stream
 from recsim.training import Lesson, tastes
 from recsim.world import DAY, HUMAN, NOTHING, Counts, Ints, Items32, Published, Ranking, Rows, Visits
 
@@ -163,7 +163,7 @@ class Feed:
         """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
         rows = before_the_loop(np.zeros((2, 0), np.int32))
         for stream in self.streams:
-            if isinstance(stream.signal, AnchorReplay) and not stream.signal.from_day:
+            if not stream.signal.from_day:
                 rows = rows.and_(before_the_loop(stream.anchor))
         self.provenance = provenance(rows)
         return self._fit(self.scenario.start, rows, self._counts(), 0, 0)

@@ -10,10 +10,10 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-import recsim.calibration
 import recsim.slots  # noqa: F401  (its kind of policy is known once it is imported)
 from recsim.behaviour import Choice, Luce, Pace, Poisson
 from recsim.births import Birth
+from recsim.calibration import CalibratedItems, CalibratedUsers
 from recsim.catalog import Catalog, SyntheticItems
 from recsim.creators import Creators
 from recsim.dynamics import Dynamics
@@ -24,6 +24,7 @@ from recsim.population import Population, SyntheticUsers
 from recsim.presence import Arrivals, Lifetime
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
 from recsim.recommenders import ALS, Oracle, Popularity, Random, Recommender
+from recsim.replays import LogReplay
 from recsim.signals import AnchorReplay, OrganicLift, Signal
 from recsim.training import Rule, intervals
 from recsim.world import DAY
@@ -104,6 +105,19 @@ class Scenario(Recipe):
             raise ValueError("open_loop teaches rows that nobody was shown, but the recommender learns from click rates")
         if self.open_loop and self.policy.counts_impressions:
             raise ValueError(f"open_loop teaches rows that nobody was shown, but {self.policy.kind} learns from click rates")
+        return self
+
+    @model_validator(mode="after")
+    def _same_world(self) -> Self:
+        for signal in self.signals:
+            if isinstance(signal, LogReplay):
+                people, items = self.population, self.catalog
+                same = isinstance(people, CalibratedUsers) and people.users is None and people.world == signal.world
+                if not (same and isinstance(items, CalibratedItems) and items.world == signal.world):
+                    raise ValueError(
+                        f"LogReplay replays what the people of {signal.world} did with its items; let population be "
+                        "CalibratedUsers of that world, without a number of users, and catalog its CalibratedItems"
+                    )
         return self
 
     @field_validator("training", "signals", "dynamics", "creators", "births", mode="before")

@@ -190,6 +190,17 @@ class Signal(Recipe):
             stream.share = len(taken) / max(len(user), 1)
         return None, 0
 
+    def before(self, stream: Stream, occasion: Occasion) -> npt.NDArray[np.int32]:
+        """Return the log from before the loop that the signal brings: (2, rows), users and items; mostly none."""
+        return np.zeros((2, 0), np.int32)
+
+    def _replayed(self, stream: Stream, occasion: Occasion) -> tuple[Told, int]:
+        """Return the rows of the log from before the loop that are taken at a moment, and how many they are."""
+        rows = np.arange(stream.anchor.shape[1], dtype=np.uint64)
+        chance = occasion.randomness.uniform(f"{self.kind}.{stream.serial}", rows, occasion.moment)
+        user, item = stream.anchor[:, self._taken(chance)]
+        return Told(user.astype(np.int64), item, self.origin), len(user)
+
     def _taken(self, chance: Floats) -> Ints:
         """Return which of some candidates the strength takes, given a number in (0, 1) each: a share, or the count
         smallest.
@@ -473,11 +484,7 @@ class AnchorReplay(Signal):
 
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
         """Replay rows of the log from before the loop, which was drawn as the world began."""
-        rows = np.arange(stream.anchor.shape[1], dtype=np.uint64)
-        chance = occasion.randomness.uniform(f"AnchorReplay.{stream.serial}", rows, occasion.moment)
-        again = self._taken(chance)
-        user, item = stream.anchor[:, again]
-        return Told(user.astype(np.int64), item, self.origin), len(again)
+        return self._replayed(stream, occasion)
 
     def before(self, stream: Stream, occasion: Occasion) -> npt.NDArray[np.int32]:
         """Return the log from before the loop: (2, rows), users and items."""

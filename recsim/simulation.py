@@ -30,7 +30,7 @@ from recsim.policies import Policy
 from recsim.population import Users
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
-from recsim.signals import AnchorReplay, Occasion, Stream
+from recsim.signals import Occasion, Stream
 from recsim.slates import compose, sound
 from recsim.stock import Stock
 from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unfilled
@@ -67,8 +67,7 @@ class World:
         self.streams = _streams(scenario, len(users))
         self.crowd: Crowd = Crowd(scenario, self.randomness, users, stock, friends, self.streams)
         for stream in self.streams:
-            if isinstance(stream.signal, AnchorReplay):
-                stream.anchor = stream.signal.before(stream, self.occasion(0))
+            stream.anchor = stream.signal.before(stream, self.occasion(0))
         self.shadows = scenario.open_loop or forks
         teaching = self.shadow if scenario.open_loop else self.log
         self.feed = Feed(

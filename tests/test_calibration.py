@@ -24,6 +24,7 @@ from recsim.calibration import (
     hold_out,
     provide,
     read,
+    read_rows,
 )
 from recsim.catalog import SyntheticItems
 from recsim.datasets import KNOWN, Known, Log, fetch, read_log
@@ -232,7 +233,8 @@ def test_a_world_folder_gives_back_what_was_fitted(small: Log, world: Path) -> N
     report = json.loads((world / "report.json").read_text(encoding="utf-8"))
     assert (report["rows"], report["users"], report["items"], report["topics"]) == (480, 60, 40, 3)
     assert "assumed" in report["assumed"] and report["held_out"] is None
-    assert sorted(path.name for path in world.iterdir()) == ["items.parquet", "report.json", "users.parquet"]
+    assert sorted(path.name for path in world.iterdir()) == ["items.parquet", "log.parquet", "report.json", "users.parquet"]
+    assert (read_rows(world) == [small.user, small.item]).all()
 
 
 def test_a_report_has_the_held_out_figures_when_there_are_times(small: Log, tmp_path: Path) -> None:

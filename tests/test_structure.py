@@ -26,6 +26,7 @@ FLOORS = [
     {"stock"},
     {"archive"},
     {"scenario", "clickworlds"},
+    {"replays"},
     {"calibration"},
     {"shortlists", "counting", "slates", "logrows", "slots"},
     {
