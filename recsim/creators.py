@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 from recsim.catalog import Catalog, Items, Maker, dirichlet
 from recsim.errors import RecsimError
+from recsim.lottery import Lottery
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
 from recsim.simplex import Fit, closure
@@ -41,7 +42,8 @@ class Market:
     """What makers see at a moment of all items that came out before it; row i of every array belongs to item i.
 
     topics: (items, topics), of the catalogue's own topics, rows sum to 1. label: (items,), who made it, as the platform believes.
-    generation: (items,). address, creator: (items,), whose it is. impressions, clicks: (items,), since the beginning.
+    generation: (items,). address, creator: (items,), whose it is. impressions, clicks: (items,), since the beginning. slots:
+    (items or more,), where they stand in lotteries; None: item i in slot i.
     """
 
     second: int
@@ -52,6 +54,7 @@ class Market:
     creator: npt.NDArray[np.int32]
     impressions: npt.NDArray[np.int64]
     clicks: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -141,18 +144,18 @@ class Releases(Creators):
 class HumanCreators(Creators):
     """People who make items about what they care for, may chase what is clicked, and may give up when nobody is shown theirs.
 
-    Each has a profile, first that of an item as the catalogue draws it; what she makes is Dirichlet(focus x profile). At each
-    moment her profile moves the part *chase* of the way to the mean topics of what was clicked since the last moment, by clicks,
-    without search too. Who had items out for *patience* days of which none was shown gives up for good; items stay.
-    Sources: creators who leave when the audience they reach is too small, Mladenov et al. 2020, "Optimizing long-term social
-    welfare in recommender systems: a constrained matching approach" (ICML); creators who move toward what pays, Hron et al. 2023,
-    "Modeling content creator incentives on algorithm-curated platforms" (ICLR). The forms are ours.
+    Each has a profile, that of an item as the catalogue draws it. What she makes is Dirichlet(focus x profile); or, with
+    probability *chase*, Dirichlet(focus x the topics of an item), drawn from all in proportion to their clicks since the last
+    moment, those of searches too. Who had items out for *patience* days of which none was shown gives up for good; her items
+    stay. Sources: creators who leave when the audience they reach is too small, Mladenov et al. 2020, "Optimizing long-term
+    social welfare in recommender systems: a constrained matching approach" (ICML); creators who go where the clicks are, Hron
+    et al. 2023, "Modeling content creator incentives on algorithm-curated platforms" (ICLR). The forms are ours.
     """
 
     creators: int = Field(20, ge=1, le=100_000, description="number of creators")
     rate: float = Field(0.05, ge=0, le=1, description="probability that each releases an item at a moment")
-    focus: float = Field(20.0, gt=0, le=1e6, description="the larger, the closer are her items to her profile")
-    chase: float = Field(0.0, ge=0, le=1, description="part of the way to what is clicked that a profile moves at each moment")
+    focus: float = Field(20.0, gt=0, le=1e6, description="the larger, the closer are items to what they are meant to be about")
+    chase: float = Field(0.0, ge=0, le=1, description="share of items made after something clicked, not after a profile")
     patience: float = Field(
         float("inf"), gt=0, allow_inf_nan=True, description="days that her items may go unseen before she gives up"
     )
@@ -179,21 +182,22 @@ class HumanCreators(Creators):
         }  # fmt: skip
 
     def make(self, randomness: Randomness, state: State, market: Market, due: Items) -> Made:
-        """Return items about the profiles of those who have not given up."""
-        self._look(state, market)
-        alpha = self.focus * state["profile"][due.creator]
-        topics = dirichlet(randomness, "HumanCreators.topics", due.address, np.maximum(alpha, 1e-6))
+        """Return items about the profiles of those who have not given up, or after what is clicked."""
+        shown, clicked = (_since(state, name, getattr(market, name)) for name in ("impressions", "clicks"))
+        self._look(state, market, shown > 0)
+        about = state["profile"][due.creator]
+        if clicked.any():
+            chases = np.flatnonzero(randomness.uniform("HumanCreators.chase", due.address) < self.chase)
+            lottery, who = Lottery(clicked.astype(np.float64), market.slots), due.address[chases].astype(np.uint64)
+            about[chases] = market.topics[lottery.at(randomness, "HumanCreators.model", who)]
+        topics = dirichlet(randomness, "HumanCreators.topics", due.address, np.maximum(self.focus * about, 1e-6))
         out = state["active"][due.creator]
         state["seen"][due.creator[out]] = np.minimum(state["seen"][due.creator[out]], market.second)
         return Made(out, topics, np.zeros(len(due)))
 
-    def _look(self, state: State, market: Market) -> None:
-        """Let them see what was shown and clicked since the last moment, chase it, and give up."""
-        shown, clicked = (_since(state, name, getattr(market, name)) for name in ("impressions", "clicks"))
-        if clicked.any():
-            what = np.cumsum(clicked[:, None] * market.topics, axis=0)[-1] / clicked.sum()
-            state["profile"] += self.chase * (what - state["profile"])
-        theirs = (market.address // STREAM == state["stream"]) & (shown > 0)
+    def _look(self, state: State, market: Market, shown: Bools) -> None:
+        """Let them see which items were shown since the last moment, and give up."""
+        theirs = (market.address // STREAM == state["stream"]) & shown
         state["seen"][market.creator[theirs]] = market.second
         state["active"] &= ~(market.second - state["seen"] > self.patience * DAY)  # inf: has nothing out
 

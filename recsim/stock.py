@@ -116,7 +116,9 @@ class Stock:
         """Return what makers see of what is out; topics of new interests are left out of it."""
         items, own = self.items.take(slice(self.released)), self._own_topics
         topics = closure(items.topics[:, :own]) if own < items.topics.shape[1] else items.topics
-        return Market(second, topics, items.label, items.generation, items.address, items.creator, impressions, clicks)
+        return Market(
+            second, topics, items.label, items.generation, items.address, items.creator, impressions, clicks, self.slots
+        )
 
     @property
     def _own_topics(self) -> int:
