@@ -2,8 +2,9 @@
 
 Every function takes plain arrays and returns a float; NaN means that there is nothing to measure. Figures of the
 catalogue depend on how much was shown, so the main ones have a *floor*: what as many exposures would give if each were
-drawn uniformly and independently from the catalogue. Compare a feed with its floor, not with 0 or 1. Sums are numpy's
-own, never those of a linear-algebra library, whose last bits depend on its number of threads.
+drawn uniformly and independently from the catalogue. Compare a feed with its floor, not with 0 or 1. All measures are
+had from here: those of rare cases live in `rarity`, of lists against a hold-out in `accuracy`, of how alike feeds are in
+`likeness`, and `groups` applies any of them by group and window to any data frame.
 """
 
 from __future__ import annotations
@@ -15,12 +16,41 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
+from recsim.amounts import Floats, Ints, amounts, deciles, jensen_shannon, numbers, ratio, share_of, volume, whole
 from recsim.errors import RecsimError
+from recsim.groups import Log, Part, by_group
+from recsim.likeness import (
+    discovery,
+    homogeneity,
+    homogeneity_change,
+    homogeneity_floor,
+    intra_list_diversity,
+    jaccard,
+    miscalibration,
+    personalisation,
+)
+from recsim.rarity import (
+    by_creator,
+    demand_divergence,
+    extinct_items,
+    half_life,
+    lorenz,
+    low_welfare,
+    rarefied_coverage,
+    tail,
+    tail_share,
+)
 from recsim.world import FEED, Origin
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
+__all__ = [
+    "METRICS", "Log", "Part", "Window", "by_creator", "by_group", "click_rate", "coverage", "coverage_floor", "deciles",
+    "demand_divergence", "discovery", "effective_items", "effective_items_floor", "effective_topics", "extinct_items",
+    "gini", "gini_floor", "half_life", "hit_rate", "hits", "homogeneity", "homogeneity_change", "homogeneity_floor",
+    "interest_shift", "intra_list_diversity", "jaccard", "jensen_shannon", "lorenz", "low_welfare", "mean_popularity",
+    "measure", "miscalibration", "ndcg", "novelty", "personalisation", "precision", "rarefied_coverage", "recall",
+    "recall_by_demand", "reciprocal_rank", "serendipity", "tail", "tail_share", "top_share", "unseen_mass",
+]  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- the catalogue
@@ -42,7 +72,7 @@ def gini(counts: npt.ArrayLike) -> float:
     >>> gini([0, 0, 0, 20])
     0.75
     """
-    x = np.sort(_counts("counts", counts))
+    x = np.sort(amounts("counts", counts))
     total, items = float(x.sum()), len(x)
     if total == 0:
         return math.nan
@@ -67,7 +97,7 @@ def gini_floor(items: int, draws: int) -> float:
     """
     from scipy.special import i0e, i1e  # the scaled Bessel functions ive(0, x), ive(1, x), good for any x
 
-    _volume(items, draws)
+    volume(items, draws)
     if draws == 0:
         return math.nan
     twice = 2 * draws / items
@@ -86,7 +116,7 @@ def coverage(counts: npt.ArrayLike) -> float:
     >>> coverage([3, 0, 1, 0])
     0.5
     """
-    x = _counts("counts", counts)
+    x = amounts("counts", counts)
     return int(np.count_nonzero(x)) / len(x) if len(x) else math.nan
 
 
@@ -101,7 +131,7 @@ def coverage_floor(items: int, draws: int) -> float:
     >>> coverage_floor(2, 3)
     0.875
     """
-    _volume(items, draws)
+    volume(items, draws)
     if items == 1:
         return float(draws > 0)
     return -math.expm1(draws * math.log1p(-1 / items))
@@ -119,7 +149,7 @@ def effective_items(counts: npt.ArrayLike) -> float:
     >>> round(effective_items([5, 5, 5, 0]), 12)
     3.0
     """
-    x = _counts("counts", counts)
+    x = amounts("counts", counts)
     x = x[x > 0]
     if not len(x):
         return math.nan
@@ -142,7 +172,7 @@ def effective_items_floor(items: int, draws: int) -> float:
     >>> round(effective_items_floor(2, 2), 6) == round(2 ** 0.5, 6)    # one item or two, evenly likely
     True
     """
-    _volume(items, draws)
+    volume(items, draws)
     if draws == 0:
         return math.nan
     return math.exp(math.log(draws) - _mean_log1p(draws - 1, 1 / items))
@@ -178,9 +208,8 @@ def top_share(counts: npt.ArrayLike, share: float = 0.01) -> float:
     >>> top_share([1, 6, 1, 2], share=0.5)
     0.8
     """
-    x = _counts("counts", counts)
-    if not 0 < share <= 1:
-        raise RecsimError(f"share: {share} is not a share of the items; give a number above 0, at most 1")
+    x = amounts("counts", counts)
+    share_of("share", share, "the items")
     total = float(x.sum())
     if total == 0:
         return math.nan
@@ -200,7 +229,7 @@ def mean_popularity(counts: npt.ArrayLike) -> float:
     >>> mean_popularity([2, 1, 1])
     0.375
     """
-    x = _counts("counts", counts)
+    x = amounts("counts", counts)
     total = float(x.sum())
     return float(((x / total) ** 2).sum()) if total else math.nan
 
@@ -219,9 +248,7 @@ def unseen_mass(counts: npt.ArrayLike) -> float:
     >>> unseen_mass([1, 1, 3, 0, 5])
     0.2
     """
-    x = _counts("counts", counts)
-    if (x != np.floor(x)).any():
-        raise RecsimError("counts: some are not whole numbers; give the number of clicks of each item, without weights")
+    x = whole("counts", counts)
     total = float(x.sum())
     return int(np.count_nonzero(x == 1)) / total if total else math.nan
 
@@ -244,7 +271,7 @@ def novelty(counts: npt.ArrayLike, clickers: npt.ArrayLike, users: int) -> float
     >>> novelty([1, 1], clickers=[8, 2], users=8)
     1.0
     """
-    x, known = _counts("counts", counts), _counts("clickers", clickers)
+    x, known = amounts("counts", counts), amounts("clickers", clickers)
     if len(x) != len(known):
         raise RecsimError(f"clickers: there are {len(known)} for {len(x)} items; give one number for each item")
     total = float(x.sum())
@@ -268,7 +295,7 @@ def effective_topics(topic_mass: npt.ArrayLike) -> float:
     >>> round(effective_topics([[1, 1], [3, 0], [0, 0]]), 12)
     1.5
     """
-    mass = _numbers("topic_mass", topic_mass, dimensions=2)
+    mass = numbers("topic_mass", topic_mass, dimensions=2)
     total = mass.sum(axis=1, keepdims=True)
     p = np.divide(mass, total, out=np.zeros(mass.shape), where=total > 0)
     # A topic without mass has p ln p = 0: ln(p + (p == 0)) is ln 1 there, and costs a third of a masked logarithm.
@@ -289,7 +316,7 @@ def interest_shift(interests: npt.ArrayLike, innate: npt.ArrayLike) -> float:
     >>> interest_shift([[0.5, 0.5], [1, 0]], [[1, 0], [1, 0]])
     0.25
     """
-    now, born = (_numbers(name, array, dimensions=2) for name, array in (("interests", interests), ("innate", innate)))
+    now, born = (numbers(name, array, dimensions=2) for name, array in (("interests", interests), ("innate", innate)))
     if now.shape != born.shape:
         raise RecsimError(f"innate: its shape is {born.shape}, that of interests {now.shape}; give the same users and topics")
     if not len(now):
@@ -309,8 +336,8 @@ def click_rate(clicks: npt.ArrayLike, impressions: npt.ArrayLike) -> float:
     >>> click_rate([1, 0, 2], [10, 10, 10])
     0.1
     """
-    taken, shown = _numbers("clicks", clicks), _numbers("impressions", impressions)
-    return _ratio(float(taken.sum()), float(shown.sum()))
+    taken, shown = numbers("clicks", clicks), numbers("impressions", impressions)
+    return ratio(float(taken.sum()), float(shown.sum()))
 
 
 # ------------------------------------------------------------------------------------------------------ one window
@@ -438,7 +465,7 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
         "visits": window.visits,
         "labels": window.labels,
         "spent": window.spent,
-        "organic_share": _ratio(float(window.clicks[Origin.ORGANIC].sum()), float(clicks.sum())),
+        "organic_share": ratio(float(window.clicks[Origin.ORGANIC].sum()), float(clicks.sum())),
     }
     return [
         *(("all", metric, float(value)) for metric, value in values.items()),
@@ -453,10 +480,10 @@ def _people(window: Window) -> dict[str, float]:
     interests, innate = window.interests, window.innate
     curiosity = np.zeros(0) if window.curiosity is None else window.curiosity
     return {
-        "utility_innate": _ratio(float(born.sum()), float(window.consumed.sum())),
+        "utility_innate": ratio(float(born.sum()), float(window.consumed.sum())),
         "interest_topics": math.nan if interests is None else effective_topics(interests),
         "interest_shift": math.nan if interests is None or innate is None else interest_shift(interests, innate),
-        "curiosity": _ratio(float(curiosity.sum()), len(curiosity)),
+        "curiosity": ratio(float(curiosity.sum()), len(curiosity)),
         "present": window.present,
         "away": window.away,
         "gone": window.gone,
@@ -482,41 +509,7 @@ def _catalogue(feed: Ints, clicks: Ints, model: Ints) -> dict[str, float]:
 
 def _mean_utility(window: Window, group: npt.NDArray[np.bool_]) -> float:
     """Return the mean true utility of what the users of a group consumed; NaN when they consumed nothing."""
-    return _ratio(float(window.utility[group].sum()), float(window.consumed[group].sum()))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
-
-
-# ------------------------------------------------------------------------------------------------- what is accepted
-
-
-def _numbers(name: str, values: npt.ArrayLike, dimensions: int | None = None) -> Floats:
-    """Return the values as float64, or say what is wrong: two passes over them, for the least and the greatest."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise RecsimError(f"{name}: holds {array.dtype}, not numbers; give an array of numbers")
-    if dimensions is not None and array.ndim != dimensions:
-        raise RecsimError(f"{name}: has {array.ndim} dimensions instead of {dimensions}; its shape is {array.shape}")
-    least, greatest = array.min(initial=0), array.max(initial=0)
-    if least < 0:
-        raise RecsimError(f"{name}: {least:g} is below 0; counts start at 0")
-    if not np.isfinite(greatest):
-        raise RecsimError(f"{name}: {greatest:g} is not finite; replace or drop it first")
-    return array.astype(np.float64, copy=False)
-
-
-def _counts(name: str, values: npt.ArrayLike) -> Floats:
-    return _numbers(name, values, dimensions=1)
-
-
-def _volume(items: int, draws: int) -> None:
-    """Say what is wrong with a number of items or draws."""
-    if not 1 <= items < math.inf:
-        raise RecsimError(f"items: {items} is not a number of items; give at least 1")
-    if not 0 <= draws < math.inf:
-        raise RecsimError(f"draws: {draws} is not a number of draws; give at least 0")
+    return ratio(float(window.utility[group].sum()), float(window.consumed[group].sum()))
 
 
 def _fit(window: Window) -> None:

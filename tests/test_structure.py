@@ -33,11 +33,11 @@ FLOORS = [
         "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "births", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
     },
-    {"candidates", "posteriors", "models", "likelihoods"},
+    {"candidates", "posteriors", "models", "likelihoods", "rarity", "accuracy", "likeness", "groups"},
     {"lottery"},
     {"world", "network"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions"},
-    {"recipe", "files", "progress", "logfiles", "simplex", "survival"},
+    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts"},
     {"errors", "randomness", "inference", "tables", "console"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
