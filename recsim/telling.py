@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from recsim.archive import Run
     from recsim.comparison import Comparison
+    from recsim.scenario import Scenario
 
 SHOWN = {
     "coverage": "share of items",
@@ -28,6 +29,26 @@ SHOWN = {
     "depth": "generations",
 }
 """The metrics of the table that ends a run, and their units."""
+
+
+def _moving(scenario: Scenario) -> dict[tuple[str, str], str]:
+    """Return the metrics, by group, that tell of what moves in a world beside its feed, and their units."""
+    shown: dict[tuple[str, str], str] = {}
+    if scenario.dynamics:
+        shown |= {("all", "interest_topics"): "topics per user", ("all", "curiosity"): "share of visits"}
+    if scenario.arrivals or scenario.lifetime or any(dynamics.kind == "Leaving" for dynamics in scenario.dynamics):
+        shown |= {("all", "present"): "people"}
+    if scenario.creators:
+        shown |= {
+            ("all", "released"): "items", ("all", "ai_share"): "share of items",
+            ("all", "ai_impressions"): "share of impressions",
+            ("all", "generation"): "imitations", ("new", "variance_kept"): "1: as at first",
+            ("shown", "variance_kept"): "1: as at first",
+        }  # fmt: skip
+    for birth in scenario.births:
+        shown |= {(birth.name, "discovered"): "share of people", (birth.name, "taken_up"): "share of people"}
+    return shown | ({("users", "modularity"): "-0.5 to 1"} if scenario.graphs else {})
+
 
 def figure_of(done: Run) -> Path:
     """Draw what narrowed into the folder of a run and return the path."""
@@ -94,20 +115,32 @@ def report(done: Run, figure: Path, data: str) -> None:
     from recsim.verdict import verdict
 
     by_epoch = _by_epoch(done)
-    show(_metrics_table(by_epoch, narrow=console().width < 72))
+    moving = _moving(done.scenario)
+    table = by_epoch[[metric for metric in by_epoch if ("all", metric) not in moving]]
+    table = table.join(_by_epoch(done, moving)) if moving else table
+    show(_metrics_table(table, SHOWN | {_named(*where): unit for where, unit in moving.items()}, narrow=console().width < 72))
     show("floor: what a uniform feed of the last epoch's volume would have")
     for text in filter(None, (verdict(by_epoch, done.scenario.recommender.learns), data)):
         show(f"\n{text}")
     say(f"\nfigure  {figure}\nrun     {done.folder}")
 
 
-def _by_epoch(done: Run) -> pd.DataFrame:
-    """Return the metrics of all users, a row an epoch and a column a metric."""
-    rows = done.history[(done.history["window"] == "epoch") & (done.history["group"] == "all")]
-    return rows.pivot(index="epoch", columns="metric", values="value").sort_index()
+def _named(group: str, metric: str) -> str:
+    """Return what a metric of a group is called in a table."""
+    return metric if group == "all" else f"{group} {metric}"
 
 
-def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
+def _by_epoch(done: Run, chosen: Collection[tuple[str, str]] = ()) -> pd.DataFrame:
+    """Return the metrics of all users, a row an epoch and a column a metric; or those chosen, by (group, metric)."""
+    rows = done.history[done.history["window"] == "epoch"]
+    if not chosen:
+        return rows[rows["group"] == "all"].pivot(index="epoch", columns="metric", values="value").sort_index()
+    wide = rows.pivot(index="epoch", columns=["group", "metric"], values="value").sort_index()
+    there = [where for where in chosen if where in wide]
+    return wide[there].set_axis([_named(*where) for where in there], axis=1)
+
+
+def _metrics_table(by_epoch: pd.DataFrame, shown: Mapping[str, str], narrow: bool) -> Table:
     """Return first epoch, first trained, middle and last, and the floor; a narrow terminal gets fewer columns."""
     from rich.table import Table
     from rich.text import Text
@@ -121,7 +154,7 @@ def _metrics_table(by_epoch: pd.DataFrame, narrow: bool) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("")
-    for metric, unit in SHOWN.items():
+    for metric, unit in shown.items():
         if metric in by_epoch:
             values = by_epoch.loc[epochs, metric].tolist()
             floor = by_epoch[f"{metric}_floor"].iloc[-1] if f"{metric}_floor" in by_epoch else None

@@ -44,6 +44,21 @@ def test_what_is_not_measured_is_null(small_file: str) -> None:
     assert json.loads(out, parse_constant=pytest.fail)["metrics"]["depth"] is None
 
 
+def test_the_table_tells_what_moves(small_file: str) -> None:
+    """People who change, come or go, makers, new interests and graphs have rows of their own; a still world has none of them."""
+    moving = (
+        '[arrivals]\nkind = "PoissonArrivals"\n[[dynamics]]\nkind = "Relaxation"\n[[creators]]\nkind = "AICreators"\n'
+        '[[births]]\nname = "new"\nday = 9.0\n'
+    )
+    text = Path(small_file).read_text()
+    Path("moving.toml").write_text("graphs = true\n" + text + moving)
+    rows = {"interest_topics", "curiosity", "present", "ai_share", "generation", "shown variance_kept", "new discovered", "users modularity"}
+    for name, there in ((small_file, False), ("moving.toml", True)):
+        code, out, _ = call("run", name, "--out", f"of {name}")
+        assert code == 0
+        assert {row for row in rows if f"\n{row} " in out} == (rows if there else set())
+
+
 def test_people_get_table_answer_figure_and_folder(small_file: str) -> None:
     """Without --json there are ten metrics with units and floors, one answer, a figure and the path of the run."""
     code, out, _ = call("run", small_file)
