@@ -14,6 +14,8 @@ from recsim.world import DAY
 
 BIRTHS = (rs.Birth(name="late", day=6.0, items=8, share=0.4), rs.Birth(name="early", day=2.0, items=5, share=0.3))
 
+AI = rs.AICreators(items=1.5, wrong=0.2, human=0.3)
+
 
 def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
     """Return a world at its end, the last epoch closed."""
@@ -25,7 +27,8 @@ def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
 def living(small: rs.Scenario) -> rs.Scenario:
     """Return a world in which all that can move moves."""
     return small.but(
-        births=BIRTHS, creators=(rs.Releases(items=1.3),), arrivals=rs.PoissonArrivals(rate=4.0),
+        births=BIRTHS, creators=(rs.HumanCreators(creators=8, rate=0.3, chase=0.2, patience=0.9), rs.Releases(items=1.3), AI),
+        catalog=rs.SyntheticItems(items=80, topics=6, half_life=5.0), arrivals=rs.PoissonArrivals(rate=4.0),
         lifetime=rs.WeibullLife(mean=15.0), network=rs.Blocks(friends=6), graphs=True,
         dynamics=(rs.Reinforcement(), rs.Relaxation(), rs.Fatigue(), rs.Exposure(), rs.Withering(), rs.Leaving(patience=2)),
         signals=(rs.FriendShares(rate=0.2), rs.Survey(count=5), rs.Panel(count=10), rs.OrganicLift(count=10)),

@@ -52,7 +52,7 @@ def test_the_table_tells_what_moves(small_file: str) -> None:
     )
     text = Path(small_file).read_text()
     Path("moving.toml").write_text("graphs = true\n" + text + moving)
-    rows = {"interest_topics", "curiosity", "present", "ai_share", "generation", "shown variance_kept", "new discovered", "users modularity"}
+    rows = {"interest_topics", "curiosity", "present", "ai_share", "generation", "new discovered", "users modularity"}
     for name, there in ((small_file, False), ("moving.toml", True)):
         code, out, _ = call("run", name, "--out", f"of {name}")
         assert code == 0
