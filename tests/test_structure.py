@@ -119,3 +119,13 @@ def test_every_public_name_is_there_and_documented() -> None:
     for name in recsim.__all__:
         text = vars(getattr(recsim, name)).get("__doc__") or getattr(recsim, name).__doc__
         assert text and not text.startswith(f"{name}("), name
+
+
+def test_every_scenario_is_packaged() -> None:
+    """A wheel brings all scenario files, so that they are found by name where recsim is installed."""
+    import tomllib
+
+    root = HOME.parent
+    brought = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    files = {f"scenarios/{path.name}" for path in (root / "scenarios").glob("*.toml")} | {"scenarios/strategies"}
+    assert brought["force-include"] == {file: f"recsim/{file}" for file in files}
