@@ -117,7 +117,8 @@ def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "or
     """Return what people consume unsteered, one item a visit: (n,); NOTHING where they have had everything.
 
     A draw from p_u: a topic by an exponential race with rates theta_u, then an item of it. An item that *visits* bars
-    is drawn again, topic and item, and after ATTEMPTS times from p_u restricted to what is left.
+    is drawn again, topic and item, and so is a topic that no item is about; after ATTEMPTS times it is drawn from p_u
+    restricted to what is left.
     """
     result = np.full(len(visits), NOTHING, np.int32)
     open_ = np.arange(len(visits))
@@ -127,7 +128,7 @@ def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "or
         part = visits.take(open_)
         race = _race(-np.log(part.block(f"{label}.topic#{attempt}", interests.shape[1])), interests[open_])
         drawn = demand.draw(part, f"{label}.item#{attempt}", np.argmin(race, axis=1))
-        fine = ~part.barred(drawn)
+        fine = (drawn != NOTHING) & ~part.barred(drawn)  # of a topic that no item is about nothing is drawn
         result[open_[fine]] = drawn[fine]
         open_ = open_[~fine]
     step = max(1, CELLS // demand.items)
@@ -196,8 +197,11 @@ class Choice(Recipe):
         raise NotImplementedError
 
     def utility(self, visits: Visits, items: Items32, people: People) -> Floats:
-        """Return the true utility of consumed items (n,): log(m p_u(i)), 0 for an average item (Luce 1959)."""
-        return np.log(visits.released * people.preference(items))
+        """Return the true utility of consumed items (n,): log(m p_u(i)), 0 for an average item (Luce 1959).
+
+        What is not wanted at all, as an item about a new interest by who was not born with it, counts as one of 1e-12.
+        """
+        return np.log(np.maximum(visits.released * people.preference(items), 1e-12))
 
 
 class _Biased(Choice):

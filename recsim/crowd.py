@@ -57,6 +57,8 @@ class Crowd:
         self.rate = scenario.visits.rates(randomness, users)
         self.ordinal = np.zeros(len(users), np.int64)
         self.next_time = self._visit_time(np.arange(len(users)), self.ordinal, self.since)
+        while self.births[self.born :] and not self.births[self.born][1].second:
+            self.bear()  # it is there as the world begins, as its items are
 
     def take_over(self, other: Crowd) -> None:
         """Go on from where the same people are in another world."""

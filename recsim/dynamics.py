@@ -185,10 +185,10 @@ class Withering(Dynamics):
 class Leaving(Dynamics):
     """Go away after bad visits, for a while or for ever.
 
-    A visit to the feed without a click is a bad one; any other puts the count back to 0. Who has had *patience* bad visits
-    in a row goes with probability *chance*: for ever with probability *forever*, else for an exponential time of mean
-    *away* days, and starts the count anew. While she is away the visits of her timetable pass. The idea of modules for
-    leaving and returning is that of KuaiSim (Zhao et al. 2023); the form is simpler, and our own.
+    A visit in which the feed shows something and gets no click is a bad one; any other puts the count back to 0. Who has
+    had *patience* bad visits in a row goes with probability *chance*: for ever with probability *forever*, else for an
+    exponential time of mean *away* days, and starts the count anew. While she is away the visits of her timetable pass.
+    The idea of modules for leaving and returning is that of KuaiSim (Zhao et al. 2023); the form is simpler, and our own.
     """
 
     strength: ClassVar[str] = "chance"

@@ -48,11 +48,11 @@ class Feed:
         self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
         self.counters = Counters(len(users), room, shelf.topics, training.intervals(scenario.training), tastes)
         self.epoch, self.cuts = 0, 0
-        self.provenance = np.nan, np.nan, np.nan
         self.trained: Model | None = None
-        self.model = self._start_model()
-        nothing = before_the_loop(np.zeros((2, 0), np.int32))
-        self.published = self.to_publish = self._publish(self.model, nothing)
+        rows = self._before()
+        self.provenance = provenance(rows)
+        self.model = self._fit(scenario.start, rows, self._counts(), 0, 0)
+        self.published = self.to_publish = self._publish(self.model, rows)
         self.depth = self.model.depth
 
     def take_over(self, other: Feed) -> None:
@@ -159,14 +159,13 @@ class Feed:
         taste = tastes(rows, len(self.users), topics) if self._tastes else np.zeros((len(self.users), 0))
         return Published(model.counts, shown.astype(np.float64), clicked.astype(np.float64), topics, taste, self.shelf.label)
 
-    def _start_model(self) -> Model:
-        """Return the model that serves first; it may learn from a log of before the loop, where there is one."""
+    def _before(self) -> Rows:
+        """Return what the model that serves first may learn from: a log of before the loop, where there is one."""
         rows = before_the_loop(np.zeros((2, 0), np.int32))
         for stream in self.streams:
             if not stream.signal.from_day:
                 rows = rows.and_(before_the_loop(stream.anchor))
-        self.provenance = provenance(rows)
-        return self._fit(self.scenario.start, rows, self._counts(), 0, 0)
+        return rows
 
 
 def unknown_behind(ranking: Ranking, visits: Visits, known: int) -> Ranking:

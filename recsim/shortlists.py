@@ -42,7 +42,8 @@ class Shortlists:
         if empty.any():
             order = np.argsort(empty, axis=1, kind="stable")[:, : self.size]
             lists = np.take_along_axis(lists, order, axis=1)
-            scores = None if scores is None else np.take_along_axis(scores, order, axis=1)
+            if scores is not None:  # what left the list takes its score with it: something else may come to stand there
+                scores = np.where(lists == NOTHING, -np.inf, np.take_along_axis(scores, order, axis=1))
         return Ranking(lists[:, : self.size], model.published, scores=None if scores is None else scores[:, : self.size])
 
     def _fill(self, model: Model, visits: Visits, wanting: Bools, threads: int) -> None:

@@ -396,7 +396,8 @@ class FriendShares(Signal):
         run, to = run[occasion.here[to]], to[occasion.here[to]]
         item = clicks["item"][run]
         label = f"FriendShares.pass.{stream.serial}@{occasion.moment}"
-        chance = occasion.randomness.uniform(label, occasion.users[clicks["user"][run]], occasion.items[item], occasion.users[to])
+        sender, which = occasion.users[clicks["user"][run]], _short(occasion.users[to])
+        chance = occasion.randomness.uniform(label, sender, occasion.items[item], which)
         passed = self._taken(chance)
         stream.inbox[to[passed]] = item[passed]  # where several came the last one stays, as numpy assigns in order
         stream.via[to[passed]] = clicks["origin"][run][passed]
@@ -498,6 +499,15 @@ class AnchorReplay(Signal):
             return np.stack([user, Lottery(np.array(self.shares)).at(occasion.randomness, f"{label}.item", rows)])
         item = occasion.ask(user.astype(np.int64), rows, label)
         return np.stack([user, item])[:, item != NOTHING]
+
+
+def _short(address: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return addresses of users as numbers below 2**32, no two alike: newcomers stand from 2**31 on.
+
+    >>> _short(np.array([0, 7, 2**32, 2**32 + 7], np.uint64)).tolist()
+    [0, 7, 2147483648, 2147483655]
+    """
+    return (address & np.uint64(0xFFFFFFFF)) + ((address >> np.uint64(32)) << np.uint64(31))
 
 
 def _last_of_each(clicks: Columns) -> Columns:

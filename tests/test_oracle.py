@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from oracle import DTYPES, Row, World, columns, philox
+from oracle import DTYPES, FRIEND, Row, World, columns, philox
 
 import recsim as rs
 from recsim import simulation
@@ -71,6 +72,28 @@ EXPOSED, WITHERED = rs.Exposure(rate=0.1), rs.Withering(withers=0.3, recovers=0.
 MOVING = {
     "dynamics": (REINFORCED, RELAXED, TIRED, EXPOSED, WITHERED), "days": 12.0, "retrain": rs.Retrain(every=3.0, latency=0.4),
     "policy": EPSILON, "population": rs.SyntheticUsers(users=12, topics=5, mainstream=2, curiosity=0.4),
+}  # fmt: skip
+
+LEAVING = rs.Leaving(patience=1, chance=0.7, forever=0.3, away=2.0)
+BRIEF = {
+    "days": 12.0, "retrain": rs.Retrain(every=3.0, latency=0.4), "policy": EPSILON, "visits": rs.Poisson(rate=2.0, spread=0.7),
+}  # fmt: skip
+COMING = {**BRIEF, "arrivals": rs.PoissonArrivals(rate=0.9)}
+RELEASES = rs.Releases(items=1.4, every=0.7), rs.Releases(items=3.0, every=2.0, from_day=1.0, to_day=9.0)
+GROWING = {**BRIEF, "creators": RELEASES[:1]}
+NEWBORN = rs.Birth(name="newborn", day=3.3, share=0.6, weight=0.5, items=6)
+BORN = {**BRIEF, "births": (NEWBORN,)}
+SHARED = rs.FriendShares(rate=0.7, every=0.6)
+FILE = rs.EdgeList(file=str(Path(__file__).parent / "oracle" / "friends.csv"), one="user", other="friend")
+RULES = (
+    rs.Window(last=2), WRONG, rs.Reservoir(rows=3), rs.SyntheticRows(share=0.2, best=5), rs.DepthWeights(decay=0.2),
+    rs.TailWeights(exponent=0.3), rs.InversePropensity(clip=5.0), rs.OriginWeights(organic=3.0, synthetic=0.4),
+)  # fmt: skip
+LIVING = {
+    **MOVING, "dynamics": (*MOVING["dynamics"], LEAVING.but(patience=2)), "arrivals": rs.PoissonArrivals(rate=1.1),
+    "lifetime": rs.WeibullLife(mean=9.0, shape=0.7), "births": (NEWBORN,), "creators": RELEASES, "signals": (SHARED,),
+    "network": rs.SmallWorld(friends=4, rewired=0.3), "visits": rs.Poisson(rate=3.0, spread=0.7), "days": 14.0,
+    "choice": rs.Luce(outside=1.0),
 }  # fmt: skip
 
 WORLDS = {
@@ -153,12 +176,7 @@ WORLDS = {
         "training": (rs.Window(last=1), rs.SyntheticRows(share=0.5, best=20)),
     },
     "mistaken": {**MIXED, "training": (WRONG, rs.OriginWeights(model=0.2))},
-    "all rules": {
-        **MIXED, "training": (
-            rs.Window(last=2), WRONG, rs.Reservoir(rows=3), rs.SyntheticRows(share=0.2, best=5), rs.DepthWeights(decay=0.2),
-            rs.TailWeights(exponent=0.3), rs.InversePropensity(clip=5.0), rs.OriginWeights(organic=3.0, synthetic=0.4),
-        ),
-    },
+    "all rules": {**MIXED, "training": RULES},
     "all rules, the other way round": {
         **MIXED, "recommender": ALS, "training": (
             rs.OriginWeights(organic=3.0, synthetic=0.4), rs.InversePropensity(clip=5.0), rs.TailWeights(exponent=0.3),
@@ -249,6 +267,36 @@ WORLDS = {
         "policy": rs.PopularityDiscount(exponent=2.0, candidates=3), "recommender": rs.Oracle(), "signals": (PANEL, EDITORS),
     },
     "discount, random": {"policy": rs.PopularityDiscount(), "recommender": SHARES, "start": rs.Random()},
+    "diversify": {"policy": rs.Diversify()},
+    "diversify, als": {
+        "policy": rs.Diversify(diversity=0.7, candidates=9), "recommender": ALS, "signals": (PANEL, EDITORS), **MANY,
+    },
+    "diversify, random": {"policy": rs.Diversify(), "recommender": rs.Random(), "days": 9.0},
+    "calibrated": {"policy": rs.Calibrated(), **CURIOUS},
+    "calibrated, als": {
+        "policy": rs.Calibrated(calibration=0.8, candidates=9), "recommender": ALS, "training": (rs.OriginWeights(organic=3.5),),
+        "signals": (PANEL, EDITORS), **CURIOUS, **MANY,
+    },
+    "calibrated, all rules": {**MIXED, "policy": rs.Calibrated(), "training": RULES},
+    "calibrated, anchor": {"policy": rs.Calibrated(), "start": ALS, "signals": (ANCHOR,)},
+    "thompson": {"policy": rs.Thompson(), "days": 12.0},
+    "thompson, few candidates": {
+        "policy": rs.Thompson(candidates=6, prior_clicks=0.5, prior_misses=3.0), "recommender": ALS, "signals": (PANEL,),
+        "days": 12.0, **MANY,
+    },
+    "thompson, random": {"policy": rs.Thompson(candidates=3), "recommender": SHARES, "days": 9.0},
+    "almost exhausted, thompson": {**FEW, "policy": rs.Thompson(), "signals": (LIFT, EDITORS)},
+    "neighbours": {"recommender": rs.ItemKNN(neighbours=5)},
+    "neighbours, weighed": {
+        "recommender": rs.ItemKNN(), "policy": EPSILON, "training": (rs.OriginWeights(organic=3.5),), **CURIOUS, **MANY,
+    },
+    "neighbours, bm25": {
+        "recommender": rs.ItemKNN(similarity="bm25", neighbours=8), "policy": rs.Softmax(temperature=0.5), **AGAIN, **MANY,
+    },
+    "neighbours, sparse": {
+        "recommender": rs.ItemKNN(), "start": rs.ItemKNN(), "signals": (ANCHOR,), "retrain": rs.Retrain(every=0.5), "days": 8.0,
+        "training": (rs.Window(last=1),),
+    },
     "softmax": {"policy": rs.Softmax(temperature=0.5)},
     "softmax, als": {"policy": rs.Softmax(temperature=1.0), "recommender": ALS, "training": HUMAN, **CURIOUS, **MANY},
     "softmax, few candidates": {
@@ -290,6 +338,103 @@ WORLDS = {
     "dynamics, almost exhausted": {
         **FEW, "dynamics": MOVING["dynamics"], "signals": (LIFT,), "open_loop": True, "retrain": rs.Retrain(every=2.0),
     },
+    "leaving": {**MOVING, "dynamics": (LEAVING,)},
+    "leaving, in the end": {
+        **MOVING, "dynamics": (LEAVING.but(patience=3, chance=0.5), TIRED), "choice": rs.Luce(outside=8.0), "signals": (
+            PANEL_COUNT.but(every=2.0), SURVEY, SURVEY_COUNT, FRIENDS, rs.OrganicLift(count=8),
+        ),
+    },
+    "leaving, nothing to show": {
+        **FEW, "dynamics": (LEAVING.but(chance=0.2, away=0.5),), "signals": (LIFT,), "choice": rs.Luce(outside=0.01),
+        "days": 12.0,
+    },
+    "arrivals": COMING,
+    "arrivals, als, many clicks": {**COMING, "recommender": ALS, **MANY},
+    "arrivals, warm": {**COMING, "recommender": WARM, "days": 20.0, **MANY},
+    "arrivals, neighbours": {**COMING, "recommender": rs.ItemKNN(neighbours=6), **MANY},
+    "arrivals, oracle": {**COMING, "recommender": rs.Oracle(), "start": rs.Oracle(), "dynamics": MOVING["dynamics"]},
+    "arrivals, for some days": {
+        **COMING, "arrivals": rs.PoissonArrivals(rate=3.0, from_day=2.3, to_day=6.7), "visits": rs.Regular(period=0.6),
+    },
+    "arrivals, all signals": {
+        **COMING, "start": rs.Popularity(), **MANY, "signals": (
+            PANEL_COUNT, EDITORS, FRIENDS, SURVEY, SURVEY_COUNT, ANCHOR, ANCHOR_ITEMS, rs.OrganicLift(count=9),
+        ),
+    },
+    "arrivals, all rules": {**COMING, "recommender": ALS, "training": RULES, "start": SHARES, **CURIOUS},
+    "arrivals, all rules, by chance": {**COMING, "recommender": SHARES, "training": RULES, "start": SHARES},
+    "lifetime, fixed": {**COMING, "lifetime": rs.FixedLife(mean=5.0)},
+    "lifetime, exponential": {
+        "lifetime": rs.ExponentialLife(mean=9.0), "signals": (PANEL_COUNT, SURVEY_COUNT, rs.OrganicLift(count=9)),
+    },
+    "lifetime, weibull": {**COMING, "lifetime": rs.WeibullLife(mean=8.0, shape=0.7), "signals": (SURVEY, ANCHOR)},
+    "lifetime, two kinds": {**COMING, "lifetime": rs.HyperexponentialLife(mean=8.0), "signals": (SURVEY, FRIENDS)},
+    "releases": GROWING,
+    "releases, two streams, als": {
+        **GROWING, "creators": RELEASES, "recommender": ALS, **MANY, "training": (rs.Window(last=2),), **AGAIN,
+    },
+    "releases, warm": {**GROWING, "recommender": WARM, "creators": (RELEASES[0].but(appeal=5.0),)},
+    "releases, random": {**GROWING, "recommender": rs.Random()},
+    "releases, shares": {**GROWING, "recommender": SHARES, "start": SHARES, **MANY},
+    "releases, drawn": {**GROWING, "recommender": rs.Drawn(), "training": (rs.OriginWeights(organic=2.5),), **CURIOUS},
+    "releases, oracle": {**GROWING, "recommender": rs.Oracle(), **MANY},
+    "releases, proportional": {**GROWING, "policy": rs.Proportional(), "recommender": rs.Popularity(prior=0.4)},
+    "releases, ucb": {**GROWING, "policy": rs.UCB()},
+    "releases, slots": {**GROWING, "policy": rs.Slots(pattern=("match", "fresh", "tail", "explore"))},
+    "releases, softmax": {**GROWING, "policy": rs.Softmax(temperature=1.0)},
+    "releases, softmax, als": {**GROWING, "policy": rs.Softmax(temperature=1.0), "recommender": ALS},
+    "releases, discount": {**GROWING, "policy": rs.PopularityDiscount()},
+    "releases, diversify": {**GROWING, "policy": rs.Diversify(diversity=0.5), "recommender": ALS, **CURIOUS},
+    "releases, calibrated": {**GROWING, "policy": rs.Calibrated(), **CURIOUS},
+    "releases, thompson": {**GROWING, "policy": rs.Thompson()},
+    "releases, thompson, few candidates": {**FEW, "policy": rs.Thompson(candidates=9), "signals": (LIFT,), "creators": RELEASES},
+    "releases, quota": {
+        **GROWING, "policy": rs.HumanQuota(share=0.7), "creators": (RELEASES[0].but(wrong=0.6),), "recommender": ALS, **MANY,
+        **AGAIN,
+    },
+    "releases, quota, editors": {
+        **GROWING, "policy": rs.HumanQuota(share=0.5, candidates=9), "creators": (RELEASES[1].but(wrong=0.8),),
+        "signals": (EDITORS, PANEL), **AGAIN,
+    },
+    "releases, neighbours": {**GROWING, "recommender": rs.ItemKNN(neighbours=6), **MANY},
+    "releases, exhausted": {**FEW, "creators": RELEASES, "signals": (LIFT, PANEL), "retrain": rs.Retrain(every=2.0, latency=1.5)},
+    "releases, all signals": {
+        **GROWING, "start": rs.Popularity(), "signals": (
+            PANEL_COUNT, EDITORS, EDITORS_COUNT, FRIENDS, SURVEY, ANCHOR, ANCHOR_ITEMS.but(**LATE), ANCHOR.but(**LATE),
+            rs.EditorPicks(rate=0.9, picks=9, taste=(3.0, 0.0, 0.5) + (0.0,) * 30 + (1.0,) * 4, position=3),
+        ),
+    },
+    "releases, all rules": {**MIXED, "creators": RELEASES, "training": RULES},
+    "ageing": {**GROWING, "catalog": rs.SyntheticItems(items=37, topics=5, mainstream=2, half_life=3.0), **AGAIN, **CURIOUS},
+    "birth": BORN,
+    "births": {
+        **BORN, "births": (NEWBORN, NEWBORN.but(name="first", day=0.0), NEWBORN.but(name="third", items=2, weight=0.2)),
+        "dynamics": MOVING["dynamics"], "recommender": ALS, "signals": (LIFT,), **MANY,
+    },
+    "birth of what is there from the first": {
+        **BORN, "births": (NEWBORN.but(day=0.0, purity=1.0),), "signals": (ANCHOR, ANCHOR_ITEMS, LIFT), "start": rs.Oracle(),
+    },
+    "birth without items": {**BORN, "births": (NEWBORN.but(items=0),), "signals": (LIFT, SURVEY)},
+    "birth, newcomers": {**BORN, **COMING, "signals": (LIFT,), "recommender": rs.Oracle()},
+    "small world": {"network": rs.SmallWorld(friends=4, rewired=0.3), "signals": (SHARED,)},
+    "preferential attachment": {"network": rs.PreferentialAttachment(friends=4), "signals": (SHARED.but(rate=None, count=6),)},
+    "blocks": {"network": rs.Blocks(friends=3.5, homophily=0.7), "signals": (SHARED, FRIENDS)},
+    "blocks, newcomers": {**COMING, "network": rs.Blocks(friends=5.0), "signals": (SHARED,), **MANY},
+    "friends of a file, newcomers": {**COMING, "network": FILE, "signals": (SHARED,), **MANY},
+    "living": LIVING,
+    "living, als, many clicks": {**LIVING, "recommender": ALS, **MANY},
+    "living, again": {**LIVING, **AGAIN, **MANY},
+    "living, oracle": {**LIVING, "recommender": rs.Oracle(), "start": rs.Oracle(), "catalog": rs.SyntheticItems(
+        items=37, topics=5, mainstream=2, half_life=6.0,
+    )},
+    "living, neighbours, calibrated": {**LIVING, "recommender": rs.ItemKNN(neighbours=6), "policy": rs.Calibrated()},
+    "living, open loop": {**LIVING, "open_loop": True, "recommender": ALS},
+    "living, all signals": {
+        **LIVING, "start": rs.Popularity(), **MANY, "signals": (
+            SHARED, rs.OrganicLift(count=6), EDITORS_COUNT, FRIENDS, SURVEY, PANEL_COUNT, ANCHOR, LIFT, PANEL,
+        ),
+    },
+    "living, all rules": {**LIVING, "signals": (SHARED, SURVEY, ANCHOR), "training": RULES, "recommender": ALS},
 }  # fmt: skip
 
 
@@ -303,18 +448,51 @@ def test_the_engine_gives_the_log_of_the_specification(world: str) -> None:
     assert run.digest == log.digest
 
 
-@pytest.mark.parametrize("world", [world for world in WORLDS if "dynamics" in WORLDS[world]])
+@pytest.mark.parametrize("world", [world for world in WORLDS if {"dynamics", "births"} & set(WORLDS[world])])
 def test_the_engine_leaves_people_as_the_specification_does(world: str) -> None:
-    """What everybody has become by the end is the same to the last bit: interests, curiosity and fatigue, and since when."""
+    """What everybody has become by the end is the same to the last bit: interests, also as they were born, curiosity, fatigue,
+    bad visits and until when she is away; and since when.
+    """
     scenario, minds = SMALL.but(**WORLDS[world]), specified(world).minds
     crowd = simulation.World(scenario, 7, tile=64).advance(scenario.days).crowd
     assert crowd.settled.tolist() == [mind.settled for mind in minds]
-    expected = {"interests": [mind.interests for mind in minds], "curiosity": [mind.curiosity for mind in minds]}
-    if "fatigue" in crowd.own:
-        expected["fatigue"] = [mind.fatigue for mind in minds]
-    for name, column in expected.items():
+    expected = {
+        "interests": [mind.interests for mind in minds], "innate": [mind.born for mind in minds],
+        "curiosity": [mind.curiosity for mind in minds], "fatigue": [mind.fatigue for mind in minds],
+        "bad visits": [mind.bad for mind in minds], "away until": [mind.away_until for mind in minds],
+    }  # fmt: skip
+    for name in set(expected) & set(crowd.own):
+        column = expected[name]
         differ = np.argwhere(bits(crowd.own[name]) != bits(np.array(column)))
         assert not len(differ), f"{name} of user {differ[0][0]}: {crowd.own[name][differ[0][0]]}, {column[differ[0][0]]}"
+
+
+@pytest.mark.parametrize("world", [world for world in WORLDS if {"arrivals", "lifetime", "network"} & set(WORLDS[world])])
+def test_the_same_people_come_and_go_and_are_friends(world: str) -> None:
+    """When everybody comes, when she goes whatever happens, and who her friends are, is as the specification says."""
+    crowd, expected = simulation.World(SMALL.but(**WORLDS[world]), 7).crowd, specified(world)
+    assert crowd.users.address.tolist() == expected.truth.address
+    assert crowd.since.tolist() == expected.truth.since
+    assert crowd.ends.tolist() == pytest.approx(expected.truth.ends, rel=1e-14)
+    ends = crowd.friends.start[1:-1]
+    assert [friends.tolist() for friends in np.split(crowd.friends.friend, ends)] == expected.friends
+
+
+def test_a_living_world_has_it_all() -> None:
+    """In the world above in which all moves there are people who leave for a while, others for ever, who end their stay, and who
+    come later; newcomers and founders pass things on to each other; released and newborn items are shown and consumed.
+    """
+    world, scenario = specified("living"), SMALL.but(**LIVING)
+    founders, catalogue, horizon = 12, 37, round(scenario.days * 86_400)
+    away = [mind.away_until for mind in world.minds]
+    assert any(0 < until < np.inf for until in away) and np.inf in away
+    assert any(end < horizon for end in world.truth.ends) and world.truth.users > founders + 5
+    shared = [row for row in world.log.impressions if row.origin == FRIEND]
+    assert {row.user >= founders for row in shared} == {True, False}
+    for rows in (world.log.clicks, world.log.impressions):
+        assert {world.truth.item_address[row.item] >> 24 for row in rows} == {0, 1, 2, 255}
+        assert {row.user >= founders for row in rows if row.item >= catalogue} == {True, False}
+    assert max(mind.interests[-1] for mind in world.minds) > 0.2
 
 
 @cache
@@ -331,7 +509,7 @@ def test_what_is_almost_exhausted_is_drawn_in_the_last_resort() -> None:
     labels = {label.split("@")[0].split("#")[0] for world in worlds for label in world.numbers.keys if "rest" in label}
     assert labels == {
         "organic.rest", "EpsilonGreedy.pick", "Chances.rank", "Proportional.pick", "shadow", "Slots.explore", "Panel.pick.0",
-        "Survey.0",
+        "Survey.0", "Thompson.item",
     }  # fmt: skip
     assert all(max(map(len, world.consumed)) == world.truth.items for world in worlds)
     assert all(len(world.log.clicks) > 50 for world in worlds)

@@ -7,12 +7,16 @@ To be read from the top, each module importing only those above it (`moments` is
 
 * `arithmetic`: sums, logarithms and products that must come out the same to the last bit.
 * `chance`: random numbers at their addresses, and draws from a catalogue by them.
+* `clock`: when people visit, and in which order things happen that share a second.
+* `presence`: when new people come, and until when each may stay.
+* `releases`: the items that come out while the world goes on.
 * `truth`: the people and the items, and what the ones want of the others.
-* `clock`: when people come, and in which order things happen that share a second.
+* `friends`: who is a friend of whom.
 * `minds`: what each user wants, and how that changes by what she sees and consumes.
 * `eventlog`: the rows of the log, its order and its digest.
 * `recommenders`: what a model learns from, and how it ranks.
 * `training`: the rules that take, weigh or add the rows a model learns from.
+* `posteriors`: what a Thompson sampler believes of click rates.
 * `policies`: what of a ranking comes next on a slate, and with what probability.
 * `signals`: the human signals, and what they put into slates.
 * `slates`: a slate from its top, by a policy and the signals together.
@@ -22,7 +26,7 @@ To be read from the top, each module importing only those above it (`moments` is
 """
 
 from .chance import philox
-from .eventlog import DTYPES, Row, columns
+from .eventlog import DTYPES, FRIEND, Row, columns
 from .world import World
 
-__all__ = ["DTYPES", "Row", "World", "columns", "philox"]
+__all__ = ["DTYPES", "FRIEND", "Row", "World", "columns", "philox"]

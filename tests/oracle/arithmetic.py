@@ -36,9 +36,14 @@ def products(users: list[list[float]], items: list[list[float]]) -> list[list[in
 
 def snapped(factors: list[list[float]]) -> list[list[int]]:
     """Return factors as whole numbers, so small that a score stays below 2^53."""
-    bits = (53 - math.ceil(math.log2(len(factors[0])))) // 2
-    _, exponent = math.frexp(max(abs(number) for row in factors for number in row))
-    return [[round(math.ldexp(number, bits - exponent)) for number in row] for row in factors]
+    return whole(factors, len(factors[0]))
+
+
+def whole(rows: list[list[float]], terms: int) -> list[list[int]]:
+    """Return numbers as whole ones, on one scale, so small that a sum of so many products of two such stays below 2^53."""
+    bits = (53 - math.ceil(math.log2(terms))) // 2
+    _, exponent = math.frexp(max((abs(number) for row in rows for number in row), default=0.0))
+    return [[round(math.ldexp(number, bits - exponent)) for number in row] for row in rows]
 
 
 def best_first(scores: list[float] | list[int]) -> list[int]:

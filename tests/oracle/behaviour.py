@@ -47,7 +47,7 @@ def clicked(
             race = []
             for position in open_positions:
                 if weight(position) > 0:
-                    time = visit.exponential("whim", slate[position].item) / weight(position)
+                    time = visit.exponential("whim", truth.item_address[slate[position].item]) / weight(position)
                     race.append((time, position))
             leave = visit.exponential("Luce.outside") / choice.outside if choice.outside > 0 else math.inf
             return [position for time, position in sorted(race) if time < leave][: choice.clicks]
@@ -62,7 +62,7 @@ def clicked(
             clicks = []
             for position in open_positions:
                 attraction = weight(position) / (weight(position) + choice.outside)
-                if visit.uniform("whim", slate[position].item) < attraction:
+                if visit.uniform("whim", truth.item_address[slate[position].item]) < attraction:
                     clicks.append(position)
                     if visit.uniform("Cascade.satisfied", position) < choice.satisfied:
                         break
@@ -83,7 +83,7 @@ def found(truth: Truth, wants: list[float], visit: Visit, label: str, allowed: C
     """
     for attempt in range(TRIES):
         numbers = visit.block(f"{label}.topic#{attempt}", truth.topics)
-        race = [-log(number) / want for number, want in zip(numbers, wants, strict=True)]
+        race = [-log(number) / want if want > 0 else math.inf for number, want in zip(numbers, wants, strict=True)]
         item = visit.draw(f"{label}.item#{attempt}", truth.demand_trees[race.index(min(race))])
         if item is not None and allowed(item):
             return item

@@ -88,24 +88,28 @@ class Tree:
 
 @dataclass
 class Visit:
-    """One visit of one user, and the random numbers that are hers in it; or another draw that has an address like hers."""
+    """One visit of one user, and the random numbers that are hers in it; or another draw that has an address like hers.
+
+    who: the address; user: who it is of all people, -1 for nobody.
+    """
 
     numbers: Numbers
-    user: int
+    who: int
     ordinal: int
+    user: int = -1
     second: int = -1
 
     def uniform(self, label: str, which: int = 0) -> float:
         """Return a number in (0, 1)."""
-        return self.numbers.uniform(label, self.user, self.ordinal, which)
+        return self.numbers.uniform(label, self.who, self.ordinal, which)
 
     def exponential(self, label: str, which: int = 0) -> float:
         """Return an exponential number of mean 1."""
-        return self.numbers.exponential(label, self.user, self.ordinal, which)
+        return self.numbers.exponential(label, self.who, self.ordinal, which)
 
     def block(self, label: str, count: int) -> list[float]:
         """Return *count* numbers in (0, 1)."""
-        return self.numbers.block(label, self.user, self.ordinal, count)
+        return self.numbers.block(label, self.who, self.ordinal, count)
 
     def draw(self, label: str, tree: Tree) -> int | None:
         """Return one item, each in proportion to its weight."""

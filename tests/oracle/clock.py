@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from scipy.special import gammaincinv
@@ -12,33 +11,33 @@ import recsim as rs
 from .chance import Numbers
 
 DAY = 86_400
-CAMPAIGN_PHASE, SURVEY_PHASE, SHARE_PHASE, RETRAIN_PHASE, DEPLOY_PHASE, VISIT_PHASE = range(1, 7)
+BIRTH_PHASE, RELEASE_PHASE, CAMPAIGN_PHASE, SURVEY_PHASE, SHARE_PHASE, RETRAIN_PHASE, DEPLOY_PHASE, VISIT_PHASE = range(1, 9)
 
 
-def visit_rate(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, activity: float) -> float:
-    """Return how many visits a day one user makes."""
+def visit_rate(pace: rs.Poisson | rs.Regular, numbers: Numbers, who: int, activity: float) -> float:
+    """Return how many visits a day the user of an address makes."""
     if isinstance(pace, rs.Regular):
         return 1 / pace.period
     gamma = 1.0
     if pace.spread > 0:
         shape = pace.spread**-2
-        gamma = max(float(gammaincinv(shape, numbers.uniform("Poisson.rate", user))) / shape, 1e-9)
+        gamma = max(float(gammaincinv(shape, numbers.uniform("Poisson.rate", who))) / shape, 1e-9)
     return pace.rate * activity * gamma
 
 
-def visit_seconds(pace: rs.Poisson | rs.Regular, numbers: Numbers, user: int, activity: float) -> Iterator[int]:
-    """Yield the seconds of the visits of one user, for ever."""
+def visit_times(pace: rs.Poisson | rs.Regular, numbers: Numbers, who: int, activity: float) -> Iterator[float]:
+    """Yield the times of the visits of the user of an address, in seconds since she came, for ever."""
     match pace:
         case rs.Regular():
-            offset = numbers.uniform("Regular.offset", user)
+            offset = numbers.uniform("Regular.offset", who)
             ordinal = 0
             while True:
-                yield math.floor((ordinal + offset) * round(pace.period * DAY))
+                yield (ordinal + offset) * round(pace.period * DAY)
                 ordinal += 1
         case rs.Poisson():
-            rate = visit_rate(pace, numbers, user, activity)
+            rate = visit_rate(pace, numbers, who, activity)
             time, ordinal = 0.0, 0
             while True:
-                time += numbers.exponential("Poisson.gap", user, ordinal) * (DAY / rate)
-                yield math.floor(time)
+                time += numbers.exponential("Poisson.gap", who, ordinal) * (DAY / rate)
+                yield time
                 ordinal += 1

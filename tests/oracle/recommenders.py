@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 import recsim as rs
 
-from .arithmetic import best_first, products
+from .arithmetic import best_first, in_turn, products, whole
 from .chance import Numbers, Tree, Visit
 from .truth import Truth
 
@@ -37,9 +38,10 @@ class Taught(NamedTuple):
 class Model:
     """A model that serves an epoch.
 
-    order: all items, the best first, for a user; None where the ranking is random. counts: the weight of the training
-    rows about each item, prior included, or what a random ranking is drawn from. depth: of its rows, one an item.
-    scores: of all items for a user, in any unit; None where there is none. impressions, clicks: as of its cut.
+    order: all items that it knows, the best first, for a user; None where the ranking is random. counts: the weight of the
+    training rows about each item, prior included, or what a random ranking is drawn from. depth: of its rows, one an item.
+    scores: of all items for a user, in any unit; None where there is none. impressions, clicks: as of its cut. taste: of who
+    had training rows, the mean topics of these by weight.
     """
 
     number: int
@@ -53,11 +55,13 @@ class Model:
     scores: Callable[[int], list[float | None]] | None = None
     impressions: list[int] = field(default_factory=list)
     clicks: list[int] = field(default_factory=list)
+    taste: dict[int, list[float]] = field(default_factory=dict)
 
-    def ranking(self, visit: Visit, may_show: Callable[[int], bool]) -> Iterator[int]:
-        """Yield the items that may be shown, the best first."""
+    def ranking(self, visit: Visit, may_show: Callable[[int], bool], items: int | None = None) -> Iterator[int]:
+        """Yield the items that may be shown, the best first; *items*: how many are out, those that it does not know last."""
         if self.order is not None:
             yield from filter(may_show, self.order(visit.user))
+            yield from filter(may_show, range(len(self.counts), items or 0))
             return
         tree = Tree(self.counts)
         placed: list[int] = []
@@ -71,8 +75,8 @@ class Model:
 
 @dataclass
 class Lesson:
-    """What a model may learn from: the number it will have, the rows, feed impressions and clicks, the model before; and for the
-    one that is trusted with it, what each user wants of each topic now.
+    """What a model may learn from: the number it will have, the rows, feed impressions and clicks, the model before, how many
+    people have come; and for the one that is trusted with it, what each user wants of each topic now, or when she comes.
     """
 
     number: int
@@ -80,6 +84,7 @@ class Lesson:
     impressions: list[int]
     clicks: list[int]
     before: Model | None
+    users: int
     wants: list[list[float]]
 
 
@@ -87,7 +92,18 @@ def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers
     """Return a model of the kind that a recipe asks for, and what is published with it."""
     model = fitted(recipe, lesson, truth, numbers)
     model.impressions, model.clicks = lesson.impressions, lesson.clicks
+    model.taste = {user: taste(user, lesson.rows, truth) for user in {row.user for row in lesson.rows}}
     return model
+
+
+def taste(user: int, rows: list[Taught], truth: Truth) -> list[float]:
+    """Return the mean topics of a user's rows by weight, item after item."""
+    weight: dict[int, float] = {}
+    for row in rows:
+        if row.user == user:
+            weight[row.item] = weight.get(row.item, 0.0) + row.weight
+    total = in_turn(weight[item] for item in sorted(weight))
+    return [in_turn(weight[item] * truth.about[item][topic] for item in sorted(weight)) / total for topic in range(truth.topics)]
 
 
 def fitted(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers) -> Model:
@@ -99,10 +115,14 @@ def fitted(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Number
         case rs.Shares():
             shares = list(recipe.shares) + [0.0] * truth.items
             return Model(lesson.number, None, shares[: truth.items], depth)
+        case rs.Drawn():
+            return Model(lesson.number, None, weight, depth)
         case rs.Popularity():
             return popularity(recipe, lesson, truth, numbers, depth)
         case rs.ALS():
             return als(recipe, lesson, truth, numbers, depth)
+        case rs.ItemKNN():
+            return item_knn(recipe, lesson, truth, depth)
         case rs.Oracle():
             wanted = [[demand[item] for demand in truth.demand] for item in range(truth.items)]
             scores = products(lesson.wants, wanted)
@@ -122,7 +142,7 @@ def popularity(recipe: rs.Popularity, lesson: Lesson, truth: Truth, numbers: Num
             (clicks + recipe.prior) / (shown + 2 * recipe.prior) if shown + 2 * recipe.prior > 0 else 0.0
             for clicks, shown in zip(lesson.clicks, lesson.impressions, strict=True)
         ]
-    tie = [numbers.uniform("Popularity.tie", item, lesson.number) for item in range(truth.items)]
+    tie = [numbers.uniform("Popularity.tie", truth.item_address[item], lesson.number) for item in range(truth.items)]
     order = sorted(range(truth.items), key=lambda item: (-score[item], tie[item]))
     return Model(lesson.number, lambda user: order, counts, depth, scores=lambda user: score)
 
@@ -131,8 +151,9 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
     """Return a model of factors, fitted by implicit from starting factors that have addresses."""
     weight = weight_by_item(lesson.rows, truth.items)
     by_weight = best_first(weight)
-    users = starting_factors(numbers, "factors.user", truth.users, lesson.number, recipe.factors)
-    items = starting_factors(numbers, "factors.item", truth.items, lesson.number, recipe.factors)
+    users = starting_factors(numbers, "factors.user", list(range(lesson.users)), lesson.number, recipe.factors)
+    addresses = truth.item_address[: truth.items]
+    items = starting_factors(numbers, "factors.item", addresses, lesson.number, recipe.factors)
     iterations, before = recipe.iterations, lesson.before
     if recipe.warm and before is not None and before.known_users:
         iterations = recipe.warm_iterations
@@ -146,7 +167,7 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
                 recipe.factors, recipe.regularization, recipe.alpha, iterations=iterations, num_threads=1
             )
             fit.user_factors, fit.item_factors = users, items
-            fit.fit(clicks_matrix(lesson.rows, truth.users, truth.items), show_progress=False)
+            fit.fit(clicks_matrix(lesson.rows, lesson.users, truth.items), show_progress=False)
             users, items = fit.user_factors, fit.item_factors
     scores = products(users.tolist(), items.tolist())
     known = {row.user for row in lesson.rows}
@@ -159,16 +180,48 @@ def als(recipe: rs.ALS, lesson: Lesson, truth: Truth, numbers: Numbers, depth: l
         return warm + [item for item in by_weight if weight[item] == 0]
 
     def opinions(user: int) -> list[float | None]:
-        has = [user in known and weight[item] > 0 for item in range(truth.items)]
-        return [float(score) if there else None for score, there in zip(scores[user], has, strict=True)]
+        if user not in known:
+            return [None] * len(weight)
+        return [float(score) if about > 0 else None for score, about in zip(scores[user], weight, strict=True)]
 
     return Model(lesson.number, order, weight, depth, users, items, known, {row.item for row in lesson.rows}, opinions)
 
 
-def starting_factors(numbers: Numbers, label: str, rows: int, number: int, factors: int) -> np.ndarray:
-    """Return the factors from which a cold fit starts."""
+def item_knn(recipe: rs.ItemKNN, lesson: Lesson, truth: Truth, depth: list[float]) -> Model:
+    """Return a model that ranks by the similarity of items to those that a user has rows about, as implicit measures it."""
+    weight = weight_by_item(lesson.rows, truth.items)
+    by_weight = best_first(weight)
+    rows = clicks_matrix(lesson.rows, lesson.users, truth.items).toarray().astype(float).tolist()
+    similar = similarities(recipe, lesson, truth) if lesson.rows else [[0.0] * truth.items] * truth.items
+    longest = max(1, *(sum(cell != 0 for cell in row) for row in rows))
+    mine, near = whole(rows, longest), whole(similar, longest)
+    scores = [
+        [sum(have * near[other][item] for other, have in enumerate(row) if have) for item in range(truth.items)] for row in mine
+    ]
+
+    def opinions(user: int) -> list[float | None]:
+        theirs = scores[user] if user < len(scores) else [0] * len(weight)
+        return [float(score) if score > 0 else None for score in theirs]
+
+    def order(user: int) -> list[int]:
+        return sorted(by_weight, key=lambda item: -(opinions(user)[item] or 0.0))
+
+    return Model(lesson.number, order, weight, depth, scores=opinions)
+
+
+def similarities(recipe: rs.ItemKNN, lesson: Lesson, truth: Truth) -> list[list[float]]:
+    """Return how similar the nearest neighbours of each item are, 0 for all others."""
+    users_of = clicks_matrix(lesson.rows, lesson.users, truth.items).T
+    weighed = normalize(users_of) if recipe.similarity == "cosine" else bm25_weight(users_of, K1=1.2, B=0.75)
+    fit = ItemItemRecommender(K=min(recipe.neighbours, truth.items), num_threads=1)
+    fit.fit(weighed.T.tocsr(), show_progress=False)
+    return fit.similarity.toarray().astype(float).tolist()
+
+
+def starting_factors(numbers: Numbers, label: str, rows: list[int], number: int, factors: int) -> np.ndarray:
+    """Return the factors from which a cold fit starts, a row for each of the places where their numbers live."""
     return np.array(
-        [[0.01 * numbers.uniform(label, row, number, column) for column in range(factors)] for row in range(rows)],
+        [[0.01 * numbers.uniform(label, row, number, column) for column in range(factors)] for row in rows],
         np.float32,
     )
 

@@ -20,12 +20,13 @@ class Signal:
     serial: among those of its kind that are not off. every: days between its moments. chosen: visits, as pairs of user
     and ordinal, that a count has chosen; listed: those among which it chose, and what share of them was chosen. inbox: the
     item that waits for a user, and how its sender had met it. picks: of the editors. before: users and items of the log
-    from before the loop.
+    from before the loop. address: where the random numbers of items live.
     """
 
     recipe: rs.Signal
     serial: int
     every: float
+    address: list[int]
     chosen: set[tuple[int, int]] = field(default_factory=set)
     listed: set[tuple[int, int]] = field(default_factory=set)
     chosen_share: float = 0.0
@@ -124,7 +125,7 @@ class Signal:
                 return feed.visit.pick(f"Panel.pick.{self.serial}@{len(placed)}", equal, allowed.__contains__)
             case rs.EditorPicks():
                 label = f"EditorPicks.pick.{self.serial}"
-                return min(allowed, key=lambda item: feed.visit.uniform(label, item), default=None)
+                return min(allowed, key=lambda item: feed.visit.uniform(label, self.address[item]), default=None)
         return next(iter(allowed), None)
 
     def chance(self, feed: Feed, placed: list[int], item: int) -> float | None:
@@ -137,7 +138,7 @@ class Signal:
         return self.inbox[visit.user][1] if self.kind == "FriendShares" else -1
 
 
-def signals_of(scenario: rs.Scenario) -> list[Signal]:
+def signals_of(scenario: rs.Scenario, address: list[int]) -> list[Signal]:
     """Return the signals of a scenario in their order, less those that are off."""
     kinds: dict[str, int] = {}
     signals = []
@@ -145,5 +146,5 @@ def signals_of(scenario: rs.Scenario) -> list[Signal]:
         if recipe.rate or recipe.count:
             serial = kinds.setdefault(type(recipe).__name__, 0)
             kinds[type(recipe).__name__] += 1
-            signals.append(Signal(recipe, serial, recipe.every or scenario.retrain.every))
+            signals.append(Signal(recipe, serial, recipe.every or scenario.retrain.every, address))
     return signals

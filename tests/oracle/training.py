@@ -14,6 +14,7 @@ import recsim as rs
 from .chance import Numbers, Tree, Visit
 from .eventlog import HUMAN, MODEL, ORGANIC, SYNTHETIC, Row
 from .recommenders import Model, Taught
+from .truth import Truth
 
 
 @dataclass
@@ -28,16 +29,16 @@ class Training:
     rows: list[Taught]
     serving: Model
     numbers: Numbers
-    users: int
+    truth: Truth
 
     @classmethod
-    def of(cls, number: int, log: list[Row], first: int, serving: Model, numbers: Numbers, users: int) -> Training:
+    def of(cls, number: int, log: list[Row], first: int, serving: Model, numbers: Numbers, truth: Truth) -> Training:
         """Return the training on a log before rules have worked on it; *first*: the second at which the window begins."""
         past = [
             Taught(n, row.time, row.visit, row.user, row.item, row.origin, row.origin, row.depth, row.propensity, 1.0)
             for n, row in enumerate(log)
         ]
-        return cls(number, past, [row for row in past if row.time >= first], serving, numbers, users)
+        return cls(number, past, [row for row in past if row.time >= first], serving, numbers, truth)
 
     def follow(self, rule: rs.Rule) -> None:
         """Let one rule take, weigh or add rows."""
@@ -91,7 +92,7 @@ class Training:
         """Return rows that the serving model makes up."""
         share = min(rule.share + rule.growth * (self.number - 1), rule.most)
         have = {row.user for row in self.rows}
-        tree = Tree([float(user in have) for user in range(self.users)])
+        tree = Tree([float(user in have) for user in range(self.truth.users)])
         total, made = 0.0, []
         for row in self.rows:
             total += row.weight
@@ -99,7 +100,7 @@ class Training:
         for j in range(round(len(self.rows) * share / (1 - share))):
             label = f"SyntheticRows.user@{self.number}"
             user = tree.item(self.numbers.block(label, j, 0, len(tree.levels) - 1))
-            ranking = self.serving.ranking(Visit(chance, user, j), lambda item: True)
+            ranking = self.serving.ranking(Visit(chance, self.truth.address[user], j, user), lambda item: True)
             best = list(islice(ranking, rule.best))
             item = best[math.floor(self.numbers.uniform("SyntheticRows.item", j, self.number) * len(best))]
             last, depth = max(row.time for row in self.rows), self.serving.depth[item]
@@ -111,7 +112,8 @@ class Training:
     def mistaken(self, row: Taught, rate: float) -> Taught:
         """Return the row with its label wrong, if its coin says so."""
         label, when = ("WrongLabels.visit", row.visit) if row.visit >= 0 else ("WrongLabels.time", row.time)
-        if self.numbers.uniform(label, row.user, when, row.item) < rate:
+        who, which = self.truth.address[row.user], self.truth.item_address[row.item]
+        if self.numbers.uniform(label, who, when, which) < rate:
             return row._replace(label=MODEL if row.origin in HUMAN else ORGANIC)
         return row
 
