@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import kill_again_and_again
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import ndtri
 
 import recsim as rs
@@ -124,6 +126,33 @@ def test_the_tables_tell_who_made_what(making: rs.Scenario) -> None:
     assert value["generation"] == pytest.approx((table["generation"] * shown).sum() / shown.sum(), abs=1e-15)
     variety = last[last["metric"] == "variance_kept"].set_index("group")["value"]
     assert set(variety.index) == {"catalogue", "new", "shown"}
+
+
+@given(seed=st.integers(0, 2**32), patience=st.floats(0.1, 5.0), rate=st.floats(0.0, 1.0), days=st.floats(1.0, 12.0))
+@settings(max_examples=15, deadline=None)
+def test_no_item_is_lost_or_made_twice(seed: int, patience: float, rate: float, days: float) -> None:
+    """At every second each planned item is out, still to come, or left out; what is out stays where it is and as it is."""
+    scenario = rs.Scenario(
+        days=days, slate=3, population=rs.SyntheticUsers(users=20, topics=4), recommender=rs.Popularity(),
+        catalog=rs.SyntheticItems(items=10, topics=4), births=(rs.Birth(name="new", day=0.7, items=2),),
+        retrain=rs.Retrain(every=2.0),
+        creators=(rs.HumanCreators(creators=5, rate=rate, patience=patience), rs.AICreators(items=2.5), rs.Releases(items=1.5)),
+    )  # fmt: skip
+    world = World(scenario, seed)
+    planned, before = world.crowd.stock.planned, world.items.take(slice(0))
+    for day in np.linspace(0, days, 7)[1:]:
+        world.advance(float(day))
+        stock, items = world.crowd.stock, world.items
+        out, second = stock.released, world.now
+        assert sorted(items.address.tolist()) == sorted(planned.address.tolist())
+        assert (items.born[:out] < second).all() and (np.diff(items.born) >= 0).all()
+        assert (out + (items.born[out:] == NEVER).sum() + (planned.born >= second).sum()) == len(planned)
+        assert np.array_equal(items.address[: len(before)], before.address)
+        assert np.array_equal(items.topics[: len(before)], before.topics)
+        slots = np.arange(len(items)) if stock.slots is None else stock.slots
+        assert np.array_equal(planned.address[slots], items.address) and (np.diff(slots[:out]) > 0).all()
+        assert np.allclose(items.topics.sum(axis=1), 1) and (items.topics >= 0).all() and len(world.feed.shelf) == out
+        before = items.take(slice(out))
 
 
 def test_one_item_that_does_not_come_out_changes_few_draws() -> None:
