@@ -253,7 +253,8 @@ class Luce(_Biased):
 
 def _race(exponential: Floats, weight: Floats) -> Floats:
     """Return the finishing times; who has no weight never arrives."""
-    return np.divide(exponential, weight, out=np.full(weight.shape, np.inf), where=weight > 0)
+    with np.errstate(over="ignore"):  # who is wanted next to nothing never wins
+        return np.divide(exponential, weight, out=np.full(weight.shape, np.inf), where=weight > 0)
 
 
 def _first(race: Floats, above: Bools, most: int) -> npt.NDArray[np.int16]:

@@ -21,6 +21,7 @@ from recsim.recipe import Recipe
 from recsim.world import DAY, NOTHING, Bools, Seen, Visits
 
 STREAM = 2**24  # items that a stream can have
+PUREST = 1 - 1e-9  # share of the topic in them at most: something of all other topics is in every item
 ABOUT = 0.5  # share of the topic from which on an item counts as being about it
 
 
@@ -33,7 +34,7 @@ class Birth(Recipe):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="what it is called in figures and tables")
-    day: float = Field(ge=0, description="day on which it comes into the world")
+    day: float = Field(ge=0, le=1e9, description="day on which it comes into the world")
     share: float = Field(0.2, ge=0, le=1, description="share of people who take it up")
     weight: float = Field(0.4, ge=0, le=1, description="share of their interests that it takes")
     items: int = Field(40, ge=0, le=STREAM, description="items about it that come out on that day")
@@ -52,8 +53,9 @@ class Birth(Recipe):
         """Return its items, about *topics* topics of which *topic* is the new one."""
         address = np.uint32((255 - place) * STREAM) + np.arange(self.items, dtype=np.uint32)
         like = catalog.more(randomness, address)
-        mixture = padded(like.topics, topics) * (1 - self.purity)
-        mixture[:, topic] += self.purity
+        purity = min(self.purity, PUREST)
+        mixture = padded(like.topics, topics) * (1 - purity)
+        mixture[:, topic] += purity
         return replace(like, topics=mixture, born=np.full(self.items, self.second, np.int64))
 
 

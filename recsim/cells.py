@@ -101,13 +101,15 @@ def run_cell(first: Scenario, arm: Scenario, warm_up: float, seed: int) -> Cell:
 
 
 def _by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
-    """Return the history of whole epochs as columns."""
-    columns: dict[str, list[float]] = {}
+    """Return the history of whole epochs as columns; NaN in epochs that lack a figure, where arms differ in that."""
+    epochs: list[int] = []
+    columns: dict[str, dict[int, float]] = {}
     for _, epoch, _, group, metric, value in world.history:
-        if metric == "coverage":  # the first row of an epoch
-            columns.setdefault("epoch", []).append(epoch)
-        columns.setdefault(metric if group == "all" else f"{metric}.{group}", []).append(value)
-    return {name: np.array(column, np.int32 if name == "epoch" else np.float64) for name, column in columns.items()}
+        if not epochs or epochs[-1] != epoch:
+            epochs.append(epoch)
+        columns.setdefault(metric if group == "all" else f"{metric}.{group}", {})[epoch] = value
+    filled = {name: np.array([column.get(epoch, math.nan) for epoch in epochs]) for name, column in columns.items()}
+    return {"epoch": np.array(epochs, np.int32)} | filled
 
 
 def _at_work(place: int, first: Scenario, arm: Scenario, warm_up: float, seed: int) -> tuple[int, Cell]:

@@ -27,7 +27,7 @@ class Counters:
         """
         self._topics = np.zeros((items + 1, topics.shape[1]))  # the last row is that of NOTHING, -1
         self.know(topics)
-        self._sums = window is None and not each
+        self._sums, self._window = window is None and not each, window or 0
         self.intervals: deque[Tally] = deque(
             [np.zeros((2, len(Origin), items), np.int64)], maxlen=None if each else window or 1
         )
@@ -74,8 +74,8 @@ class Counters:
         self.provenance = provenance
 
     def training(self) -> Counts:
-        """Return the counts of the intervals that the training window covers."""
-        impressions, clicks = np.sum(self.intervals, axis=0)
+        """Return the counts of the intervals that the training window covers; more may be kept."""
+        impressions, clicks = np.sum(list(self.intervals)[-self._window :], axis=0)
         return Counts(impressions, clicks)
 
     def show(self, visits: Visits, slate: Slate) -> None:

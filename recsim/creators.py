@@ -69,6 +69,16 @@ class Made:
     generation: Floats
 
 
+def sound(made: Made, due: int, topics: int, where: str) -> None:
+    """Raise RecsimError where what somebody's own creators made of *due* items is none."""
+    out, mixtures, generation = (np.asarray(part) for part in (made.out, made.topics, made.generation))
+    whole = out.shape == generation.shape == (due,) and out.dtype == np.bool_ and mixtures.shape == (due, topics)
+    if not (whole and (mixtures[out] >= 0).all() and (np.abs(mixtures[out].sum(axis=1) - 1) < 1e-6).all()):
+        raise RecsimError(f"{where}.make: give whether each of {due} items comes out, and topics, {(due, topics)}, that sum to 1")
+    if not (np.isfinite(generation[out]) & (generation[out] >= 0)).all():
+        raise RecsimError(f"{where}.make: some generation is below 0 or no number; give 0 for human work")
+
+
 class Creators(Recipe):
     """A recipe for one stream of releases: at day from_day + every, from_day + 2 every, ..., before to_day."""
 
@@ -96,10 +106,12 @@ class Creators(Recipe):
         Every item is one that the catalogue might have drawn; kinds that decide on the day exchange its topics. Raises
         RecsimError where they are too many.
         """
+        for method in ("opportunities", *(("make",) if self.decides else ())):
+            if getattr(type(self), method) is getattr(Creators, method):
+                raise RecsimError(f"creators: {self.kind} has no method {method}; give it one, as in recsim.creators")
         seconds = self.moments(days)
         moment, creator = self.opportunities(randomness, stream, len(seconds))
-        if len(moment) > STREAM // 2:
-            raise RecsimError(f"creators: would release {len(moment)} items, {STREAM // 2} are the most; let them release less")
+        few(len(moment))
         items = catalog.more(randomness, np.uint32(stream * STREAM) + np.arange(len(moment), dtype=np.uint32))
         wrong = randomness.uniform("Creators.label", items.address) < self.wrong
         maker = np.full(len(moment), self.maker, np.int8)
@@ -112,8 +124,8 @@ class Creators(Recipe):
         """Return the seconds of all moments of a run: (moments,)."""
         end = min(days, self.to_day)
         number = np.arange(1, max(0, int((end - self.from_day) / self.every)) + 2)
-        seconds = np.round((self.from_day + number * self.every) * DAY).astype(np.int64)
-        return seconds[seconds < end * DAY]
+        seconds = np.round((self.from_day + number * self.every) * DAY)
+        return seconds[seconds < end * DAY].astype(np.int64)
 
     def begin(self, randomness: Randomness, stream: int, catalog: Catalog) -> State:
         """Return what they keep, before their first moment."""
@@ -124,8 +136,15 @@ class Creators(Recipe):
         raise NotImplementedError
 
 
+def few(items: float) -> None:
+    """Raise RecsimError where so many items are more than a stream can have, beside the profiles of its creators."""
+    if items > STREAM // 2:
+        raise RecsimError(f"creators: would release {items:.12g} items, {STREAM // 2} are the most; let them release less")
+
+
 def _numbers(randomness: Randomness, stream: int, moments: int, items: float) -> tuple[npt.NDArray[np.int64], ...]:
     """Return the opportunities of those who release *items* at each moment, one more with the probability of the fraction."""
+    few(items * moments)
     one_more = randomness.uniform("Releases.one", stream, np.arange(moments)) < items % 1
     number = np.repeat(np.arange(moments), int(items) + one_more)
     return number, np.full(len(number), -1)
@@ -167,6 +186,7 @@ class HumanCreators(Creators):
 
     def opportunities(self, randomness: Randomness, stream: int, moments: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the items by a coin for each creator and moment."""
+        few(self.creators * self.rate * moments)
         who = np.uint64(stream * STREAM) + np.arange(self.creators, dtype=np.uint64)
         found = [np.flatnonzero(randomness.uniform("HumanCreators.coin", who, when) < self.rate) for when in range(moments)]
         when = np.repeat(np.arange(moments), [len(creator) for creator in found])
@@ -263,10 +283,10 @@ class AICreators(Creators):
 
     def _fit(self, state: State, market: Market) -> None:
         """Fit the law to what is imitated, where there are two items at least."""
-        shown, first = _since(state, "impressions", market.impressions), int(state["known"]) if self.pool == "last" else 0
-        pool = np.arange(first, len(market))
+        pool = np.arange(int(state["known"]) if self.pool == "last" else 0, len(market))
         if len(pool) < 2:
             return
+        shown = _since(state, "impressions", market.impressions)
         most = np.lexsort((pool, -shown[pool]))[: max(2, math.ceil(self.share * len(pool) - 1e-9))]
         weights = _mixed(len(market), pool[most], np.flatnonzero(market.label == Maker.HUMAN), self.human)
         item = np.flatnonzero(weights)

@@ -29,8 +29,11 @@ def expect(scenario: Scenario) -> dict[str, Any]:
     visits = _visits(scenario, users)
     bytes_ = {"memory_at_most": _memory(scenario, sizes, visits), "disk_at_most": _disk(scenario, sizes, visits)}
     seconds = visits["impressions_at_most"] / SPEED
+    odd = _odd(scenario, sizes, visits)
+    if scenario.catalog.half_life < float("inf") and not items.born.any():
+        odd.append("catalog.half_life: all items are of one age, since nothing comes out later: it changes nothing")
     facts = {"name": scenario.name, "about": scenario.about, "timeline": timeline, "sizes": sizes, "expected": visits}
-    return facts | {"bytes": bytes_, "serving_seconds": round(seconds, 1), "odd": _odd(scenario, sizes, visits)}
+    return facts | {"bytes": bytes_, "serving_seconds": round(seconds, 1), "odd": odd}
 
 
 def _timeline(scenario: Scenario) -> dict[str, Any]:
@@ -124,6 +127,12 @@ def _odd_timetable(scenario: Scenario) -> Iterator[str]:
     for place, stream in enumerate(scenario.signals):
         if stream.from_day >= min(days, stream.to_day):
             yield f"signals.{place}: from day {stream.from_day:g} to {stream.to_day:g} in {days:g} days: never on"
+    for place, makers in enumerate(scenario.creators):
+        if not len(makers.moments(days)):
+            yield f"creators.{place}: every {makers.every:g} days after day {makers.from_day:g} in {days:g} days: never release"
+    for place, birth in enumerate(scenario.births):
+        if birth.day >= days:
+            yield f"births.{place}: on day {birth.day:g} in a run of {days:g}: never born"
     if scenario.readings_every >= days:
         yield f"readings_every: {scenario.readings_every:g} days in a run of {days:g}: there is no reading"
 

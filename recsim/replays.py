@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsim.calibration import provide, read_rows
 from recsim.signals import Occasion, Signal, Stream, Told
@@ -28,6 +28,20 @@ class LogReplay(Signal):
     to_day: float = Field(1 / DAY, ge=0, allow_inf_nan=True, description="day before which the signal ends: at once")
     world: str = Field("movielens-100k", description="a world folder, or the name of a known data set")
     last: int = Field(100_000_000, ge=1, description="how many rows of the log there are at most: its last ones")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, settings: Any) -> Any:
+        """Let a count stand in for the rate, and the signal end at once on whatever day it starts, where nothing else is said."""
+        if not isinstance(settings, dict):
+            return settings
+        known: dict[str, Any] = {}
+        first = settings.get("from_day", 0.0)
+        if settings.get("count") is not None:
+            known["rate"] = None
+        if isinstance(first, (int, float)):
+            known["to_day"] = first + 1 / DAY
+        return known | settings
 
     def moment(self, stream: Stream, occasion: Occasion) -> tuple[Told | None, int]:
         """Replay rows of the log."""

@@ -241,7 +241,7 @@ class World:
 
     # ------------------------------------------------------------------------------------------------ how it branches
     def fork(self, scenario: Scenario) -> World:
-        """Return a world that is as this one is now, and goes on under another feed, other training or other signals.
+        """Return a world that is as this one is now, and goes on under another feed, other training, signals or makers.
 
         Raises RecsimError where the scenario differs in more than that, or a model waits to go live. Streams whose
         signal is the same go on; others begin now. Where this world was not drawn with forks=True, the counts of
@@ -249,7 +249,7 @@ class World:
         """
         for name in SHARED:
             if getattr(scenario, name) != getattr(self.scenario, name):
-                raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training and signals only")
+                raise RecsimError(f"{name}: differs between arms; arms may differ in feed, training, signals and makers only")
         comes = "people" if scenario.arrivals else "items" if scenario.creators else ""
         if comes and scenario.days != self.scenario.days:
             raise RecsimError(f"days: differs between arms into which {comes} come; let both be of one length")
@@ -273,7 +273,7 @@ class World:
             self.next_reading = every * max(1, -(-self._now // max(every, 1)))
         for ours, theirs in ((self.log, other.log), (self.impressions, other.impressions), (self.shadow, other.shadow)):
             ours.take_over(theirs)
-        self.crowd.stock.take_over(other.crowd.stock)
+        self.crowd.stock.take_over(other.crowd.stock, other._now)
         self.crowd.take_over(other.crowd)
         self.feed.take_over(other.feed)
         for place, stream in enumerate(self.streams):
@@ -372,6 +372,8 @@ def check(scenario: Scenario, users: Users, items: Items) -> None:
         raise RecsimError(
             f"population.topics: people have {people} topics and items {catalog}; give both the same number"
         )
+    if not items.released(0):
+        raise RecsimError("catalog: nothing is out on the first day; let some item be born at second 0")
     scenario.choice.check(scenario.slate, len(users), len(items))
     policy = type(scenario.policy)
     for method in ("place", "chance"):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from recsim import variety
 from recsim.births import padded, with_births
 from recsim.catalog import NEVER, Items, Maker, Shelf
-from recsim.creators import Made, Market, State
+from recsim.creators import Made, Market, State, sound
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
@@ -76,12 +76,20 @@ class Stock:
         items, out = self.items, slice(self.released)
         return Shelf(items.address[out], items.topics[out], items.label[out], self.slots)
 
-    def take_over(self, other: Stock) -> None:
-        """Go on from another stock of which the same may come out; who is of the same kind goes on with what she keeps."""
+    def take_over(self, other: Stock, second: int) -> None:
+        """Go on from another stock of which the same may come out, as it is before the changes of a second.
+
+        What is out stays what it is; who is of the same kind goes on with what she keeps.
+        """
+        out = np.arange(other.released) if other.slots is None else other.slots[: other.released]
+        appeal = self.planned.appeal.copy()
+        appeal[out] = other.planned.appeal[out]
+        self.planned = replace(self.planned, appeal=appeal)
         planned = self.planned if other.slots is None else self.planned.take(other.slots)
         items = other.items.take(slice(other.released)).then(planned.take(slice(other.released, None)))
         self.items = replace(items, born=other.items.born)
-        self.slots, self.released, self.turn = other.slots, other.released, other.turn
+        self.slots, self.released = other.slots, other.released
+        self.turn = int(np.searchsorted(self.schedule, second))  # makers of another kind may have moments of their own
         for place, state in other.states.items():
             if place in self.states and self.scenario.creators[place].kind == other.scenario.creators[place].kind:
                 self.states[place] = deepcopy(state)
@@ -103,6 +111,8 @@ class Stock:
             if market is not None and second in creators.moments(self.scenario.days):
                 theirs = np.flatnonzero(self.items.address[due] >> 24 == 1 + place)
                 made = creators.make(self.randomness, self.states[place], market, self.items.take(due.start + theirs))
+                if not type(creators).__module__.startswith("recsim."):
+                    sound(made, len(theirs), market.topics.shape[1], f"creators.{place}: {creators.kind}")
                 self._settle(due.start + theirs, made)
                 keep[theirs] = made.out
         if not keep.all():
@@ -142,9 +152,9 @@ class Stock:
         """Let the appeal of what is out be that of its age."""
         if self.ages:
             fresh = self.planned.appeal if self.slots is None else self.planned.appeal[self.slots]
-            days = np.maximum(second - self.items.born[: self.released], 0) / DAY
+            days, half_life = np.maximum(second - self.items.born[: self.released], 0) / DAY, self.scenario.catalog.half_life
             appeal = fresh.copy()
-            appeal[: self.released] *= np.exp2(-np.minimum(days / self.scenario.catalog.half_life, _HALVINGS))
+            appeal[: self.released] *= np.exp2(-np.minimum(days, _HALVINGS * half_life) / half_life)
             self.items = replace(self.items, appeal=appeal)
 
     def _demand(self) -> Lottery:
@@ -174,7 +184,9 @@ class Stock:
                 items, topics=kept["topics"], generation=kept["generation"], born=np.where(missing, NEVER, items.born)
             )
             for place, state in self.states.items():
-                state.update({name: kept[f"{place}.{name}"] for name in state})
+                begins = f"{place}."
+                state.clear()
+                state.update({name.removeprefix(begins): kept[name] for name in kept if name.startswith(begins)})
         self._age(int(self.schedule[self.turn - 1]) if self.turn else 0)
         self.demand = self._demand()
 

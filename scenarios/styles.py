@@ -16,10 +16,11 @@ import marks
 import numpy as np
 
 import recsim as rs
-from recsim.inference import interval
+from recsim.inference import holm, interval, paired_p
 
 HERE = Path(__file__).parent
 WEEKS = 3
+FIRST = "machines imitate last week's"
 COLUMNS = {
     "machines' share of the feed": "{:.2f}",
     "their songs: imitations from human work": "{:.1f}",
@@ -41,7 +42,7 @@ def arms() -> dict[str, rs.Scenario]:
 
     return {
         "people only": but(plain, items=0.0),
-        "machines imitate last week's": plain,
+        FIRST: plain,
         "without narrowing": but(plain, temperature=1.0),
         "half of each fit is human work": but(plain, human=0.5),
         "that, 3 labels in 10 wrong": but(plain, human=0.5, wrong=0.3),
@@ -67,18 +68,33 @@ def figures(run: rs.Run) -> list[float]:
     ]  # fmt: skip
 
 
+def _differing(found: dict[str, np.ndarray], place: int) -> set[str]:
+    """Return the arms whose figure differs from that of the first by paired t tests, adjusted for their number."""
+    others = {name: values[:, place] - found[FIRST][:, place] for name, values in found.items() if name != FIRST}
+    others = {name: change for name, change in others.items() if np.isfinite(change).all()}
+    adjusted = holm([paired_p(change) for change in others.values()])
+    return {name for name, p in zip(others, adjusted, strict=True) if p < 0.05}
+
+
 def table(seeds: int) -> str:
     """Return the Markdown table."""
-    lines = ["| arm | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    found = {}
     for name, arm in arms().items():
-        found = np.array([figures(rs.run(arm, seed=seed, progress=False)) for seed in range(1, seeds + 1)])
+        found[name] = np.array([figures(rs.run(arm, seed=seed, progress=False)) for seed in range(1, seeds + 1)])
+        print(name, *found[name].mean(axis=0).round(4), flush=True)
+    lines = ["| arm | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    differs = {place: _differing(found, place) for place in range(len(COLUMNS))}
+    for name, values in found.items():
         cells = []
-        for column, form in zip(found.T, COLUMNS.values(), strict=True):
-            mean, _, high = interval(column.tolist())
-            cells.append(f"{form.format(mean)} ± {form.format(high - mean)}" if np.isfinite(mean) else "-")
+        for place, form in enumerate(COLUMNS.values()):
+            mean, _, high = interval(values[:, place].tolist())
+            mark = "\\*" if name in differs[place] else ""
+            cells.append(f"{form.format(mean)} ± {form.format(high - mean)}{mark}" if np.isfinite(mean) else "-")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-        print(lines[-1], flush=True)
-    about = f"The last {WEEKS} weeks of 20; means over {seeds} seeds ± half the 95 % interval (Student's t)."
+    about = (
+        f"The last {WEEKS} weeks of 20; means over {seeds} seeds ± half the 95 % interval (Student's t). "
+        f"\\*: the paired difference to '{FIRST}' has p < 0.05 (paired t test, Holm over the arms)."
+    )
     return "\n".join([*lines, "", about, ""])
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -36,6 +37,16 @@ def test_a_folder_holds_all(tmp_path: Path, compared: rs.Comparison) -> None:
     ]  # fmt: skip
     about = json.loads((tmp_path / "there" / "comparison.json").read_text())
     assert (about["status"], about["arms"], about["warm_up"]) == ("done", list(ARMS), 6.0)
+
+
+def test_arms_may_differ_in_what_is_measured(tmp_path: Path) -> None:
+    """A figure that only one arm has is NaN in the epochs before the arms part, and in the other arm as far as it goes."""
+    watched = PLAIN.but(graphs=True)
+    done = rs.compare({"plain": PLAIN, "watched": watched}, 1, tmp_path / "there", warm_up=6.0, workers=1, progress=False)
+    cell, _ = read_cell(next((tmp_path / "there" / "cells").glob("01-*.parquet")))
+    late = cell.columns["epoch"] >= 1  # that in which the arms part is measured at its end
+    assert np.isfinite(cell.columns["modularity.users"][late]).all() and np.isnan(cell.columns["modularity.users"][~late]).all()
+    assert done.arms["watched"] == watched
 
 
 def test_more_seeds_and_arms_extend(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 import recsim as rs
 from recsim.catalog import NEVER, Maker
-from recsim.creators import Creators, Market
+from recsim.creators import Creators, Made, Market
 from recsim.lottery import Lottery
 from recsim.randomness import Randomness
 from recsim.simplex import Fit
@@ -106,6 +106,47 @@ def test_a_fork_goes_on_with_what_makers_keep(making: rs.Scenario) -> None:
     assert machine.sum() > 5 and not np.array_equal(ours.topics[machine], theirs.topics[machine])
     with pytest.raises(rs.RecsimError, match="creators: release on other days than in the first arm"):
         first.fork(making.but(creators=(HUMANS, MAKERS[1], MACHINES.but(every=2.0))))
+
+
+def test_makers_of_another_kind_go_on_with_moments_of_their_own(making: rs.Scenario) -> None:
+    """Who takes over from others with the same releases decides at each of her own moments to come, at none that has passed."""
+    plain = making.but(creators=(rs.Releases(items=0.5),), births=())
+    for before, after in (
+        (plain, plain.but(creators=(rs.AICreators(items=0.5, temperature=0.0),))),
+        (plain.but(creators=(rs.AICreators(items=0.5),)), plain),
+        (plain.but(creators=()), plain.but(creators=(rs.AICreators(items=0.0, every=0.5),))),
+        (plain.but(creators=(rs.AICreators(items=0.0),)), plain.but(creators=(rs.HumanCreators(rate=0.0, every=0.3),))),
+    ):
+        world = World(before, 7, forks=True).advance(6.5)
+        fork = world.fork(after)
+        moments = {makers: makers.moments(after.days) / DAY for makers in after.creators if makers.decides}
+        assert (fork.next_release() or 0) >= 6.5 * DAY
+        fork.advance(after.days)
+        whole = World(after, 7).advance(after.days)
+        assert fork.crowd.stock.released == whole.crowd.stock.released and np.array_equal(fork.items.born, whole.items.born)
+        for makers, days in moments.items():
+            if "moments" in fork.crowd.stock.states[0]:
+                assert fork.crowd.stock.states[0]["moments"] == (days >= 6.5).sum(), makers
+
+
+def test_what_is_out_stays_what_it_is_in_a_fork(making: rs.Scenario) -> None:
+    """An arm whose makers are more appealing has the past of the first arm; what ages by then ages alike in both."""
+    plain = making.but(creators=(MACHINES,))
+    first = World(plain, 7, forks=True).advance(6.5)
+    fork, past = first.fork(plain.but(creators=(MACHINES.but(appeal=9.0),))), first.crowd.stock.released
+    first.advance(making.days)
+    fork.advance(making.days)
+    assert np.array_equal(first.items.appeal[:past], fork.items.appeal[:past])
+    assert np.array_equal(first.crowd.stock.table()["appeal"][:past], fork.crowd.stock.table()["appeal"][:past])
+    ai = np.flatnonzero(fork.items.maker[: fork.crowd.stock.released] == Maker.AI)
+    assert (fork.items.appeal[ai[ai >= past]] > 8.9 * first.items.appeal[ai[ai >= past]]).all() and (ai >= past).sum() > 5
+
+
+def test_makers_and_wholly_new_items_go_together(small: rs.Scenario) -> None:
+    """Items that are about nothing but a new interest are in the figures of variety, and may be imitated."""
+    new = small.but(births=(rs.Birth(name="new", day=4.0, items=9, purity=1.0),), creators=(rs.AICreators(share=1.0),))
+    world = grown(new)
+    assert (world.items.topics[world.items.address >> 24 == 255, -1] > 1 - 1e-8).all() and world.feed.released == 80 + 9 + 65
 
 
 def test_the_tables_tell_who_made_what(making: rs.Scenario) -> None:
@@ -271,6 +312,11 @@ def test_machines_fit_again_when_it_is_time() -> None:
     kept = state["mean"].copy()
     makers.make(chance, state, later, due(1))
     assert makers.make(chance, state, later, due(1)).out.all() and np.array_equal(state["mean"], kept)
+    none = replace(later, impressions=later.impressions + 1)
+    makers.make(chance, state, none, due(1))
+    before = state["impressions"].copy()
+    makers.make(chance, state, replace(none, impressions=none.impressions + 50), due(1))
+    assert np.array_equal(state["impressions"], before)  # shown most is since the last fit, and there was none
     few = makers.begin(chance, 1, catalog)
     assert not makers.make(chance, few, market(items=1), due(3)).out.any()
 
@@ -295,8 +341,54 @@ def test_makers_who_do_not_say_what_they_make_are_told() -> None:
     class _Idle(Creators):
         pass
 
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(rs.RecsimError, match="creators: _Idle has no method opportunities"):
         _Idle().works(Randomness(1), 1, rs.SyntheticItems(), 5.0)
+
+
+class Rolling(rs.Releases):
+    """Makers of a test's own: *how* says what they make."""
+
+    how: str = "fine"
+
+    @property
+    def decides(self) -> bool:
+        """Whether they settle on the day what comes out: always."""
+        return True
+
+    def make(self, randomness: Randomness, state: dict[str, np.ndarray], market: Market, due: rs.Items) -> Made:
+        """Return the planned items, their topics moved on by all that was made before; or what is none."""
+        state["made"] = np.array(int(state.get("made", 0)) + len(due))
+        own = market.topics.shape[1]
+        topics = np.roll(due.topics[:, :own], int(state["made"]) // 3, axis=1)
+        other = {"large": 5 * topics, "nothing": topics * np.nan, "wide": np.full((len(due), own + 2), 1 / (own + 2))}
+        topics = other.get(self.how, topics)
+        return Made(np.ones(len(due), np.bool_), topics, np.full(len(due), math.nan if self.how == "ages" else 0.0))
+
+
+def test_makers_of_ones_own_go_on_with_all_they_keep(small: rs.Scenario, tmp_path: Path) -> None:
+    """What they began to keep on the way is in the checkpoint as well."""
+    kill_again_and_again(small.but(creators=(Rolling(items=2.0),)), tmp_path / "run", (0.3, 0.5, 0.8))
+
+
+@pytest.mark.parametrize("how", ["large", "nothing", "wide", "ages"])
+def test_what_makers_of_ones_own_make_is_looked_at(small: rs.Scenario, how: str) -> None:
+    """Topics that are no mixtures, and generations that are no numbers, end the run in one line."""
+    with pytest.raises(rs.RecsimError, match=r"creators\.0: Rolling\.make"):
+        grown(small.but(creators=(Rolling(items=2.0, how=how),)))
+
+
+@pytest.mark.parametrize(
+    "makers", [rs.Releases(items=1e300), rs.AICreators(items=1e9), rs.HumanCreators(creators=100_000, rate=1.0)]
+)
+def test_too_many_items_are_refused_at_once(makers: Creators) -> None:
+    """Whatever their number, before any is drawn."""
+    with pytest.raises(rs.RecsimError, match="creators: would release"):
+        makers.works(Randomness(1), 1, rs.SyntheticItems(), 500.0)
+
+
+def test_moments_after_all_time_are_none() -> None:
+    """However late they begin, and however seldom they release."""
+    assert not len(rs.Releases(every=1e300).moments(9.0)) and not len(rs.Releases(from_day=1e300).moments(9.0))
 
 
 # ------------------------------------------------------------------------------------------------------------ ageing

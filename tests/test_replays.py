@@ -63,6 +63,15 @@ def test_models_learn_from_it(warm: rs.Scenario, calibrated: str) -> None:
     assert not later.model.counts.any() and (later.advance(4.5).model.counts >= count).all()
 
 
+def test_a_count_of_rows_is_replayed(warm: rs.Scenario, calibrated: str, tmp_path: Path) -> None:
+    """A count stands in for the rate, in a file too, and on a day that is given they are put in at once."""
+    counted = warm.but(signals=(rs.LogReplay(world=calibrated, count=40, from_day=3.0),))
+    (tmp_path / "counted.toml").write_text(counted.toml())
+    assert rs.Scenario.load(tmp_path / "counted.toml").signals == counted.signals
+    clicks = rs.run(counted, out=tmp_path / "run", progress=False).clicks
+    assert clicks["time"][clicks["origin"] == Origin.ANCHOR].tolist() == [3 * 86_400] * 40
+
+
 def test_a_warmed_up_run_goes_on_after_interruptions(warm: rs.Scenario, tmp_path: Path) -> None:
     """Killed and gone on with, all tables are those of a run left alone."""
     kill_again_and_again(warm, tmp_path / "run", (0.4, 0.8))

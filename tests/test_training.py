@@ -382,6 +382,15 @@ def test_nobody_consumes_what_the_shadow_does(small: rs.Scenario, consumption: s
     assert set(theirs["depth"]) == {0.0, 1.0} and ours["depth"].max() > 1
 
 
+@pytest.mark.parametrize("last", [1, 2])
+def test_a_world_that_may_be_forked_publishes_the_counts_of_its_window(small: rs.Scenario, last: int) -> None:
+    """Though it keeps all intervals: whatever a fork may need, what is published is that of a world that keeps the window."""
+    windowed = small.but(policy=rs.UCB(), training=(rs.Window(last=last),))
+    plain, kept = world(windowed, 12.9), World(windowed, 7, forks=True).advance(12.9)
+    assert np.array_equal(plain.feed.published.impressions, kept.feed.published.impressions)
+    assert plain.feed.published.impressions.sum() < plain.counters.ever[0].sum()
+
+
 @pytest.mark.parametrize("consumption", ["once", "again"])
 def test_a_fork_into_the_open_loop_has_the_shadow_of_its_past(small: rs.Scenario, consumption: str) -> None:
     """For the same clicks the shadow rows are those of a world that was open from the start, also where items run out."""
