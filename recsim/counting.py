@@ -11,9 +11,13 @@ import numpy.typing as npt
 from recsim.eventlog import Columns
 from recsim.metrics import Window
 from recsim.randomness import Floats
-from recsim.world import NOTHING, Bools, Counts, Ints, Items32, Origin, Slate, Visits
+from recsim.world import FEED, NOTHING, Bools, Counts, Ints, Items32, Origin, Slate, Visits
 
 Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
+PANEL = 100  # people at most whose sets of items are held against each other: 4,950 pairs
+COMPARED = 500  # people of whose visits there are as many as slates whose items are compared, spread over all people
+EMPTIED = "epoch", "shown_topics", "utility", "utility_innate", "consumed", "alike", "slates"  # counted anew in each epoch
+KEPT = "past", "clickers", "clickers_before", "met", "idle"  # and what is counted since the beginning
 
 
 class Counters:
@@ -26,6 +30,7 @@ class Counters:
         each: keep all intervals apart, for worlds that `take_over` with windows of their own.
         """
         self._topics = np.zeros((items + 1, topics.shape[1]))  # the last row is that of NOTHING, -1
+        self._unit, self._known = np.zeros_like(self._topics), 0  # the same, of length 1, and of how many items
         self.know(topics)
         self._sums, self._window = window is None and not each, window or 0
         self.intervals: deque[Tally] = deque(
@@ -37,21 +42,34 @@ class Counters:
         self.utility, self.utility_innate, self.consumed = np.zeros(users), np.zeros(users), np.zeros(users, np.int64)
         self.clickers = np.zeros(items, np.int64)
         self.clickers_before = self.clickers.copy()
+        self.met, self.idle = np.zeros_like(self.shown_topics), np.zeros(items, np.int64)
+        self.alike, self.slates = np.zeros(users), np.zeros(users, np.int64)
+        self._one_in = {size: np.uint64(max(1, -(-users // size))) for size in (PANEL, COMPARED)}
+        self._shown = [np.zeros((2, 0), np.int64)]
         self.provenance = (np.nan, np.nan, np.nan)
         self.visits, self.labels, self.spent = 0, 0, 0.0
 
     def take_over(self, other: Counters) -> None:
         """Go on from the counts of another world, which kept each interval."""
-        for name in ("epoch", "past", "shown_topics", "utility", "utility_innate", "consumed", "clickers", "clickers_before"):
+        for name in EMPTIED + KEPT:
             setattr(self, name, getattr(other, name).copy())
+        self._shown = list(other._shown)
+        self.know(other._topics[: other._known])
         self.provenance, self.visits, self.labels, self.spent = other.provenance, other.visits, other.labels, other.spent
         kept = list(other.intervals)
         self.intervals.clear()
         self.intervals.extend([np.sum(kept, axis=0)] if self._sums else [tally.copy() for tally in kept])
 
     def know(self, topics: Floats) -> None:
-        """Take note of what the items that are out are about: (released, topics)."""
-        self._topics[: len(topics)] = topics
+        """Take note of what the items that are out are about, (released, topics), which does not change once they are."""
+        new = slice(self._known, len(topics))
+        length = np.sqrt((topics[new] ** 2).sum(axis=1, keepdims=True))
+        self._topics[new], self._unit[new] = topics[new], topics[new] / np.maximum(length, 1e-300)
+        self._known = len(topics)
+
+    def panel(self, address: npt.NDArray[np.uint64]) -> Bools:
+        """Return which of these users are on the panel: every so-manieth by address, the same in every epoch and arm."""
+        return address % self._one_in[PANEL] == 0
 
     @property
     def ever(self) -> tuple[Ints, Ints]:
@@ -67,8 +85,11 @@ class Counters:
     def new_epoch(self, provenance: tuple[float, float, float]) -> None:
         """Begin an epoch served by a model with rows of this provenance."""
         self.past += self.epoch.sum(axis=1)
-        for array in (self.epoch, self.shown_topics, self.utility, self.utility_innate, self.consumed):
-            array[:] = 0
+        self.met += self.shown_topics
+        self.idle[: self._known] = self._idle(self._known)
+        for name in EMPTIED:
+            getattr(self, name)[:] = 0
+        self._shown = self._shown[:1]
         self.visits, self.labels, self.spent = 0, 0, 0.0
         self.clickers_before = self.clickers.copy()
         self.provenance = provenance
@@ -82,12 +103,22 @@ class Counters:
         """Count the impressions, and add the topics shown to each user's own row, from the top."""
         there = slate.items != NOTHING
         self._count(0, slate.origin[there], slate.items[there])
-        shown = np.zeros((len(visits), self._topics.shape[1]))
-        for position in range(slate.items.shape[1]):
-            shown += self._topics.take(slate.items[:, position], axis=0, mode="wrap")
+        shown = _added(self._topics, slate.items)
         topics = shown.shape[1]  # by ufunc.at: row after row, so that a user's sums are the same however visits are put together
         place = (visits.user[:, None] * topics + np.arange(topics)).ravel()
         np.add.at(self.shown_topics.reshape(-1), place, shown.ravel())
+        some = (visits.address + visits.ordinal) % self._one_in[COMPARED] == 0  # each user's every so-manieth visit, at her turn
+        self._compare(visits.user[some], slate.items[some], there[some].sum(axis=1))
+        ours = np.flatnonzero(self.panel(visits.address))
+        row, at = np.nonzero(there[ours])
+        self._shown.append(np.stack([visits.user[ours[row]], slate.items[ours[row], at]]))
+
+    def _compare(self, user: Ints, items: Items32, number: Ints) -> None:
+        """Add the mean cosine of the pairs of items of slates, (n, positions), with *number* (n,) items each."""
+        total, pairs = _added(self._unit, items), number * (number - 1)
+        alike = (np.einsum("vt,vt->v", total, total) - number) / np.maximum(pairs, 1)  # |total|^2 has each pair twice
+        np.add.at(self.alike, user, np.where(pairs > 0, np.clip(alike, 0.0, 1.0), 0.0))
+        np.add.at(self.slates, user, np.minimum(pairs, 1))
 
     def click(
         self, user: Ints, item: Items32, origin: npt.NDArray[np.int8], utility: Floats, innate: Floats, new: Bools
@@ -100,6 +131,11 @@ class Counters:
         np.add.at(self.utility_innate, user, innate)
         np.add.at(self.consumed, user, 1)
         self.clickers += np.bincount(item[new], minlength=len(self.clickers))
+
+    def _idle(self, released: int) -> Ints:
+        """Return for how many epochs in a row each item that is out has had no impression, this epoch included: (released,)."""
+        shown = self.epoch[0][FEED, :released].any(axis=0)
+        return np.where(shown, 0, self.idle[:released] + 1)
 
     def _count(self, what: int, origin: npt.NDArray[np.int8], item: Items32) -> None:
         size = self.epoch.shape[2]
@@ -131,5 +167,15 @@ class Counters:
             shown_topics=self.shown_topics, niche=niche,
             utility=self.utility, consumed=self.consumed, clickers=self.clickers_before[:released],
             active=active, human_share=human_share, human_weight=human_weight, depth=mean_depth,
-            visits=self.visits, labels=self.labels, spent=self.spent, utility_innate=self.utility_innate, **people,
+            visits=self.visits, labels=self.labels, spent=self.spent, utility_innate=self.utility_innate,
+            idle=self._idle(released), met=self.met + self.shown_topics, alike=self.alike, slates=self.slates,
+            shown=tuple(np.concatenate(self._shown, axis=1)), **people,
         )  # fmt: skip
+
+
+def _added(table: Floats, items: Items32) -> Floats:
+    """Return the sum of the rows of a table that slates name, (n, positions), from the top: (n, topics)."""
+    sums = np.zeros((len(items), table.shape[1]))
+    for position in range(items.shape[1]):
+        sums += table.take(items[:, position], axis=0, mode="wrap")
+    return sums

@@ -1,10 +1,9 @@
 """Metrics: what a feed did to the catalogue and to the people, as pure functions of counts and of one window.
 
-Every function takes plain arrays and returns a float; NaN means that there is nothing to measure. Figures of the
-catalogue depend on how much was shown, so the main ones have a *floor*: what as many exposures would give if each were
-drawn uniformly and independently from the catalogue. Compare a feed with its floor, not with 0 or 1. All measures are
-had from here: those of rare cases live in `rarity`, of lists against a hold-out in `accuracy`, of how alike feeds are in
-`likeness`, and `groups` applies any of them by group and window to any data frame.
+Every function takes plain arrays and returns a float; NaN means that there is nothing to measure. All measures are had from
+here: those of how exposure is shared live in `concentration`, of rare cases in `rarity`, of lists against a hold-out in
+`accuracy`, of how alike feeds are in `likeness`, and `groups` applies any of them by group and window to any data frame.
+`measure` puts them together into the figures of one epoch, and `catalogue_over` into those of several epochs of a run.
 """
 
 from __future__ import annotations
@@ -12,12 +11,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
-from recsim.amounts import Floats, Ints, amounts, deciles, jensen_shannon, numbers, ratio, share_of, volume, whole
+from recsim.amounts import Floats, Ints, amounts, deciles, jensen_shannon, mean, numbers, ratio, sets
+from recsim.concentration import (
+    coverage,
+    coverage_floor,
+    effective_items,
+    effective_items_floor,
+    gini,
+    gini_floor,
+    mean_popularity,
+    top_share,
+    unseen_mass,
+)
 from recsim.errors import RecsimError
 from recsim.groups import Log, Part, by_group
 from recsim.likeness import (
@@ -43,214 +54,22 @@ from recsim.rarity import (
 )
 from recsim.world import FEED, Origin
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
-    "METRICS", "Log", "Part", "Window", "by_creator", "by_group", "click_rate", "coverage", "coverage_floor", "deciles",
-    "demand_divergence", "discovery", "effective_items", "effective_items_floor", "effective_topics", "extinct_items",
-    "gini", "gini_floor", "half_life", "hit_rate", "hits", "homogeneity", "homogeneity_change", "homogeneity_floor",
-    "interest_shift", "intra_list_diversity", "jaccard", "jensen_shannon", "lorenz", "low_welfare", "mean_popularity",
-    "measure", "miscalibration", "ndcg", "novelty", "personalisation", "precision", "rarefied_coverage", "recall",
-    "recall_by_demand", "reciprocal_rank", "serendipity", "tail", "tail_share", "top_share", "unseen_mass",
+    "GROUPED", "METRICS", "Log", "Part", "Window", "by_creator", "by_group", "catalogue_over", "click_rate", "coverage",
+    "coverage_floor", "deciles", "demand_divergence", "discovery", "effective_items", "effective_items_floor",
+    "effective_topics", "extinct_items", "gini", "gini_floor", "half_life", "hit_rate", "hits", "homogeneity",
+    "homogeneity_change", "homogeneity_floor", "interest_shift", "intra_list_diversity", "item_half_life", "jaccard",
+    "jensen_shannon", "lorenz", "low_welfare", "mean_popularity", "measure", "miscalibration", "ndcg", "novelty",
+    "personalisation", "precision", "rarefied_coverage", "recall", "recall_by_demand", "reciprocal_rank", "serendipity",
+    "tail", "tail_share", "top_share", "unseen_mass",
 ]  # fmt: skip
 
-
-# ---------------------------------------------------------------------------------------------------- the catalogue
-
-
-def gini(counts: npt.ArrayLike) -> float:
-    """Return how unevenly exposure is shared among items: 0 is all alike, near 1 is one has it all.
-
-    G = sum_i (2i - n - 1) x_(i) / (n sum_i x_i), x ascending, i = 1..n: twice the area between the Lorenz curve and the
-    diagonal. It does not change when all counts are scaled, or every item is replaced by the same number of copies.
-
-    counts: (items,) non-negative, one per released item, *unseen items included*. Range 0 to (items - 1) / items; no
-    unit. NaN when nothing was shown, since nothing is then shared. Few exposures look unequal even when they are drawn
-    uniformly: see `gini_floor`.
-
-    Raises RecsimError for counts that are negative, not finite or not one-dimensional; so do all metrics of counts.
-    Source: Gini 1912; the discrete form as in Dixon et al. 1987, corrected in 1988 (without the small-sample factor n / (n - 1)).
-
-    >>> gini([0, 0, 0, 20])
-    0.75
-    """
-    x = np.sort(amounts("counts", counts))
-    total, items = float(x.sum()), len(x)
-    if total == 0:
-        return math.nan
-    return float((np.arange(1 - items, items, 2) * (x / total)).sum()) / items
-
-
-def gini_floor(items: int, draws: int) -> float:
-    """Return the Gini index to expect of *draws* independent uniform draws: chance alone is unequal.
-
-    e^{-2l} (I0(2l) + I1(2l)) with l = draws / items: the mean absolute difference of two Poisson(l) counts over twice
-    their mean. About 1 - l when l is small and 1 / sqrt(pi l) when it is large. Exact for infinitely many items; for a
-    finite number of them it is above the exact expectation by at most 0.55 / items (tested). 0 for one item.
-
-    items: at least 1, the released ones. draws: at least 0, exposures or clicks. Range [0, 1), no unit. NaN for 0
-    draws.
-    Raises RecsimError for numbers outside these ranges; so do all floors.
-    Source: Ramasubban 1958, "The mean difference and the mean deviation of some discontinuous distributions",
-    Biometrika 45(3/4).
-
-    >>> round(gini_floor(1000, 1000), 3)
-    0.524
-    """
-    from scipy.special import i0e, i1e  # the scaled Bessel functions ive(0, x), ive(1, x), good for any x
-
-    volume(items, draws)
-    if draws == 0:
-        return math.nan
-    twice = 2 * draws / items
-    return float(i0e(twice) + i1e(twice)) if items > 1 else 0.0
-
-
-def coverage(counts: npt.ArrayLike) -> float:
-    """Return the share of the catalogue that was shown at least once.
-
-    |{i : x_i > 0}| / n. Also known as catalogue coverage or aggregate diversity.
-
-    counts: (items,) non-negative, one per released item, *unseen items included*. Range [0, 1], no unit. 0 when nothing
-    was shown; NaN when there are no items.
-    Source: Herlocker et al. 2004, "Evaluating collaborative filtering recommender systems" (catalog coverage).
-
-    >>> coverage([3, 0, 1, 0])
-    0.5
-    """
-    x = amounts("counts", counts)
-    return int(np.count_nonzero(x)) / len(x) if len(x) else math.nan
-
-
-def coverage_floor(items: int, draws: int) -> float:
-    """Return the exact expected coverage of *draws* independent uniform draws from the catalogue.
-
-    1 - (1 - 1/m)^V with m items and V draws. A feed of slates without repeats covers slightly more.
-
-    items: at least 1. draws: at least 0. Range [0, 1], no unit; 0 for 0 draws.
-    Source: the classical occupancy problem (Feller 1968, volume 1, section IV.2).
-
-    >>> coverage_floor(2, 3)
-    0.875
-    """
-    volume(items, draws)
-    if items == 1:
-        return float(draws > 0)
-    return -math.expm1(draws * math.log1p(-1 / items))
-
-
-def effective_items(counts: npt.ArrayLike) -> float:
-    """Return how many equally shown items would be as varied as this: the exponential of the entropy.
-
-    exp(-sum_i p_i ln p_i), p_i = x_i / sum x: the Hill number of order 1.
-
-    counts: (items,) non-negative, one per released item; unseen items add nothing. Range 1 to the number of items
-    shown, in items. NaN when nothing was shown.
-    Source: Hill 1973, "Diversity and evenness", Ecology 54(2); Jost 2006, "Entropy and diversity", Oikos 113(2).
-
-    >>> round(effective_items([5, 5, 5, 0]), 12)
-    3.0
-    """
-    x = amounts("counts", counts)
-    x = x[x > 0]
-    if not len(x):
-        return math.nan
-    p = x / x.sum()
-    return math.exp(-float((p * np.log(p)).sum()))
-
-
-def effective_items_floor(items: int, draws: int) -> float:
-    """Return the effective number of items to expect of *draws* independent uniform draws.
-
-    exp(E[H]), H the entropy of the counts: with V draws and m items E[H] = ln V - E[ln(1 + B)], B binomial(V - 1, 1/m),
-    because k P(X = k) = V/m P(B = k - 1). That is exact where the Poisson approximation is not, at no further cost; for
-    V over a million times m the expectation is a Taylor series with an error below 1e-11. By Jensen's inequality the
-    mean of exp(H) itself is larger: by 6 % with two items and two draws, by less than 2 % from 20 items on and less
-    than 1 % from 50 on, whatever the number of draws (tested against Monte Carlo).
-
-    items: at least 1. draws: at least 0. Range 1 to min(items, draws), in items; NaN for 0 draws.
-    Source: derived as stated; checked by enumeration and Monte Carlo.
-
-    >>> round(effective_items_floor(2, 2), 6) == round(2 ** 0.5, 6)    # one item or two, evenly likely
-    True
-    """
-    volume(items, draws)
-    if draws == 0:
-        return math.nan
-    return math.exp(math.log(draws) - _mean_log1p(draws - 1, 1 / items))
-
-
-def _mean_log1p(n: int, p: float) -> float:
-    """Return E[ln(1 + B)], B binomial(n, p), summed over all within 12 standard deviations of the mean and 60 more.
-
-    The logarithms of the probabilities are running sums of ln(P(k + 1) / P(k)): nothing cancels, however large n is.
-    """
-    mean, variance = n * p, n * p * (1 - p)
-    if variance == 0:
-        return math.log1p(mean)
-    if mean > 1e6:
-        return math.log1p(mean) - variance / (2 * (1 + mean) ** 2)
-    reach = 12 * math.sqrt(variance) + 60
-    k = np.arange(max(0, int(mean - reach)), min(n, int(mean + reach)) + 1)
-    steps = np.log((n - k[:-1]) / (k[:-1] + 1.0)) + math.log(p / (1 - p))
-    logs = np.concatenate([[0.0], np.cumsum(steps)])
-    weights = np.exp(logs - logs.max())
-    return float((weights * np.log1p(k)).sum() / weights.sum())
-
-
-def top_share(counts: npt.ArrayLike, share: float = 0.01) -> float:
-    """Return the share of all exposures that the most exposed items hold: by default the top 1 % of the catalogue.
-
-    sum of the h greatest x_i / sum x, with h = floor(share * items), but at least 1.
-
-    counts: (items,) non-negative, one per released item, *unseen items included* (they set the size of the head).
-    share: in (0, 1]. Range h / items to 1, no unit. NaN when nothing was shown.
-    Raises RecsimError also for a share outside (0, 1]. Source: the concentration ratio of economics, on items.
-
-    >>> top_share([1, 6, 1, 2], share=0.5)
-    0.8
-    """
-    x = amounts("counts", counts)
-    share_of("share", share, "the items")
-    total = float(x.sum())
-    if total == 0:
-        return math.nan
-    head = max(1, math.floor(share * len(x) + 1e-9))  # 0.29 * 100 is 28.999999999999996
-    return float(np.partition(x, len(x) - head)[len(x) - head :].sum()) / total
-
-
-def mean_popularity(counts: npt.ArrayLike) -> float:
-    """Return the mean popularity of the clicks in a log: the chance that two random clicks are on the same item.
-
-    A = sum_i p_i^2, p_i = x_i / sum x (the Herfindahl or Simpson index). When new clicks with shares q come to make up
-    a part b of the log, A becomes (1 - b)^2 A + 2b(1 - b) p.q + b^2 q.q.
-
-    counts: (items,) non-negative; unseen items add nothing. Range 1 / items to 1, no unit. NaN when there is no click.
-    Source: Mansoury et al. 2020, "Feedback loop and bias amplification in recommender systems", CIKM.
-
-    >>> mean_popularity([2, 1, 1])
-    0.375
-    """
-    x = amounts("counts", counts)
-    total = float(x.sum())
-    return float(((x / total) ** 2).sum()) if total else math.nan
-
-
-def unseen_mass(counts: npt.ArrayLike) -> float:
-    """Return how likely the next click is on an item never clicked before, estimated from the log alone.
-
-    f1 / T: the number of items with exactly one click over the number of clicks. Its expectation after T clicks is
-    exactly the expected probability of the unseen items after T - 1 clicks, whatever the popularities are, as long as
-    clicks are independent draws: a log that stays below it has lost rare cases.
-
-    counts: (items,) whole non-negative numbers of clicks; unseen items need not be known. Range [0, 1], no unit. NaN
-    when there is no click. Raises RecsimError also for counts that are not whole.
-    Source: Good 1953, "The population frequencies of species and the estimation of population parameters", Biometrika.
-
-    >>> unseen_mass([1, 1, 3, 0, 5])
-    0.2
-    """
-    x = whole("counts", counts)
-    total = float(x.sum())
-    return int(np.count_nonzero(x == 1)) / total if total else math.nan
+Bools = npt.NDArray[np.bool_]
+Rows = tuple[Ints, Ints]
+"""A log as two arrays (rows,), user and item."""
 
 
 # -------------------------------------------------------------------------------------------------------- the feed
@@ -295,13 +114,17 @@ def effective_topics(topic_mass: npt.ArrayLike) -> float:
     >>> round(effective_topics([[1, 1], [3, 0], [0, 0]]), 12)
     1.5
     """
+    return mean(_topics_each(topic_mass))
+
+
+def _topics_each(topic_mass: npt.ArrayLike) -> Floats:
+    """Return the effective topics of each user: (users,), NaN for those who were shown nothing."""
     mass = numbers("topic_mass", topic_mass, dimensions=2)
     total = mass.sum(axis=1, keepdims=True)
     p = np.divide(mass, total, out=np.zeros(mass.shape), where=total > 0)
     # A topic without mass has p ln p = 0: ln(p + (p == 0)) is ln 1 there, and costs a third of a masked logarithm.
     entropy = -np.einsum("ut,ut->u", p, np.log(p + (p == 0)))
-    seen = entropy[total[:, 0] > 0]
-    return float(np.exp(seen).mean()) if len(seen) else math.nan
+    return np.asarray(np.where(total[:, 0] > 0, np.exp(entropy), np.nan), np.float64)
 
 
 def interest_shift(interests: npt.ArrayLike, innate: npt.ArrayLike) -> float:
@@ -358,7 +181,14 @@ class Window:
     utility_innate: (users,), the same by the interests that she was born with; None where nobody changes. interests,
     innate: (users, topics), shares of topics that each is interested in as the window ends, and was born with.
     curiosity: (users,), the probability that her visits do without the feed, but for lifts. These three are of those
-    who are there as it ends: *present* of them, others being away for a while or gone for ever; arrived: since the beginning.
+    who are *here*, (users,) bool, as it ends, None for all: *present* of them, others being away for a while or gone for ever;
+    arrived: since the beginning.
+    demand: (items,), what those who are here would consume of each item a day if nobody steered them. idle: (items,), epochs in
+    a row without an impression in the feed, this one included, of *epochs* so far.
+    met: (users, topics), topic mass shown to each user since the beginning. alike: (users,), the sum over some of her slates of
+    two items or more, *slates* (users,) of them, of the mean cosine of their pairs of items.
+    clicked: user and item of every click. panel: (users,) bool, those whose sets of items are held against each other; shown:
+    user and item of what they were shown. None of these, and 0 epochs, where it is not known; what needs them is NaN then.
     visits: in the window, organic ones too. labels: paid for by human signals; spent: their price, in clicks.
     human_share, human_weight: in [0, 1], share of human signal in the training rows of the serving model, and in their
     weight. depth: mean generations between those rows and a human cause. All three NaN when it was not trained.
@@ -386,7 +216,20 @@ class Window:
     away: float = math.nan
     gone: float = math.nan
     arrived: float = math.nan
+    here: Bools | None = None
+    demand: Floats | None = None
+    idle: Ints | None = None
+    epochs: int = 0
+    met: Floats | None = None
+    alike: Floats | None = None
+    slates: Ints | None = None
+    clicked: Rows | None = None
+    panel: Bools | None = None
+    shown: Rows | None = None
 
+
+IDLE = 3
+"""Epochs in a row without an impression after which an item is extinct."""
 
 METRICS: dict[str, str] = {
     "coverage": "share of the released items shown in the feed, 0 to 1",
@@ -410,12 +253,38 @@ METRICS: dict[str, str] = {
     "top_share": "share of impressions held by the top 1 % of released items, 0 to 1",
     "top_share_clicks": "share of clicks held by the top 1 % of released items, 0 to 1",
     "top_share_model": "share of the recommender's own impressions held by the top 1 % of released items, 0 to 1",
+    "rarefied_coverage": "coverage expected of as many of the impressions, at random, as there are released items, 0 to 1",
+    "rarefied_coverage_clicks": "coverage expected of as many of the clicks, at random, as there are released items, 0 to 1",
+    "rarefied_coverage_model": "coverage expected of so many of the recommender's own impressions, 0 to 1",
+    "unseen_mass": "probability that one more click is on an item without a click in the epoch, 0 to 1",
+    "click_rate": "clicks in the feed per impression in the feed, 0 to 1; also of head and tail",
+    "released": "items that are out at the end of the window, in items",
+    "impressions": "impressions in the feed, a number",
+    "clicks": "clicks of all origins, a number",
+    "feed_clicks": "clicks on what the feed showed, in clicks",
+    "organic_share": "share of all clicks that people made without the feed, 0 to 1",
+    "tail_share": "share of impressions held by the tail, items outside the head that holds 80 % of true demand, 0 to 1",
+    "tail_share_clicks": "share of clicks held by the tail, 0 to 1",
+    "tail_share_model": "share of the recommender's own impressions held by the tail, 0 to 1",
+    "demand_divergence": "Jensen-Shannon divergence of impressions from true demand, item by item, 0 to 1 bit",
+    "demand_divergence_clicks": "Jensen-Shannon divergence of clicks from true demand, 0 to 1 bit",
+    "demand_divergence_model": "Jensen-Shannon divergence of the recommender's own impressions from true demand, 0 to 1 bit",
+    "extinct": f"items out for {IDLE} epochs or more, and not shown in the last {IDLE}, in items; also of head and tail",
     "novelty": "mean of -log2(share of active users who had clicked the item) over impressions, in bits",
     "novelty_model": "the same over impressions by the recommender itself, in bits",
-    "feed_topics": "mean effective number of topics in a user's feed, in topics",
-    "click_rate": "clicks in the feed per impression in the feed, 0 to 1",
-    "utility": "mean true utility of what was consumed, per item consumed; also for mainstream and niche users",
-    "utility_innate": "the same by the interests that people were born with, per item consumed",
+    "homogeneity": "mean Jaccard index of what two people of a panel were shown, 0 to 1",
+    "homogeneity_floor": "the same if each had been shown as many different items drawn uniformly, 0 to 1",
+    "homogeneity_clicks": "mean Jaccard index of what two people of the panel clicked, 0 to 1",
+    "homogeneity_clicks_floor": "the same if each had clicked as many different items drawn uniformly, 0 to 1",
+    "personalisation_clicks": "1 minus the mean cosine of what two people clicked, 0 to 1; of all people",
+    "feed_topics": "mean effective number of topics in a user's feed, in topics; also of mainstream and niche",
+    "intra_list_diversity": "mean of 1 - cosine of the topics of two items of a slate, 0 to 1; also of mainstream and niche",
+    "miscalibration": "mean divergence of feed topics from interests, 0 to 1 bit; also of mainstream and niche",
+    "miscalibration_innate": "mean divergence of feed topics from interests at birth, 0 to 1 bit; also of mainstream and niche",
+    "discovery": "mean share of interests at birth that a person has ever been shown, 0 to 1; also of mainstream and niche",
+    "utility": "mean true utility of what was consumed, per item consumed; also of mainstream and niche",
+    "low_utility": "10th percentile over users of that mean, per item consumed; also of mainstream and niche",
+    "utility_innate": "mean utility by the interests that people were born with, per item consumed",
     "interest_topics": "mean effective number of topics in a person's interests, in topics",
     "interest_shift": "mean share of a person's interests that has moved away from those she was born with, 0 to 1",
     "curiosity": "mean probability that a visit does without the feed, but for lifts, 0 to 1",
@@ -426,55 +295,168 @@ METRICS: dict[str, str] = {
     "human_share": "share of human signal in the rows that the serving model was trained on, 0 to 1",
     "human_weight": "share of human signal in the weight of those rows, 0 to 1",
     "depth": "mean generations of the recommender between those rows and a human cause, in generations",
-    "released": "items that are out at the end of the window, in items",
-    "impressions": "impressions in the feed, a number",
-    "clicks": "clicks of all origins, a number",
-    "feed_clicks": "clicks on what the feed showed, in clicks",
     "visits": "visits, organic ones too, in visits",
     "labels": "labels that human signals asked for: answers, picks, replayed rows, shares, in labels",
     "spent": "price of those labels, in clicks",
-    "organic_share": "share of all clicks that people made without the feed, 0 to 1",
 }
+
+GROUPED: dict[str, str] = {
+    "click_share": "share of all clicks that are on head or tail items, or of mainstream or niche users, 0 to 1",
+    "exposed": "share of head or tail items, or of creators with an item out, that the feed showed, 0 to 1",
+    "gini": "inequality of impressions among creators with an item out, 0 (equal) to 1",
+    "gini_clicks": "inequality of clicks among creators with an item out, 0 (equal) to 1",
+}
+"""What is given of groups: 'head' and 'tail' of items, 'creators' where there are any, 'mainstream' and 'niche' of people."""
 
 
 def measure(window: Window) -> list[tuple[str, str, float]]:
     """Return all metrics of one window as rows (group, metric, value); `METRICS` says what each is.
 
-    The group is 'all'; utility is given for the groups 'mainstream' and 'niche' as well. The value is NaN where the
-    metric is not defined, so every window has the same rows in the same order.
+    The group is 'all', then 'head' and 'tail' for items and 'mainstream' and 'niche' for people, which have some of the
+    metrics, and those of `GROUPED`. The value is NaN where the metric is not defined, so every window has the same rows in the
+    same order.
     Raises RecsimError for arrays that do not fit each other, or hold what the metric does not accept.
     """
     _fit(window)
-    feed, model = window.impressions[FEED, :].sum(axis=0), window.impressions[Origin.MODEL]
-    clicks, feed_clicks = window.clicks.sum(axis=0), window.clicks[FEED, :]
+    feed, clicks, model = _kinds(window.impressions, window.clicks).values()
+    people = {"all": np.ones(len(window.niche), np.bool_), "mainstream": ~window.niche, "niche": window.niche}
+    of_people, outside = _of_people(window, people), tail(_demand(window))
     values = {
-        **_catalogue(feed, clicks, model),
+        **_catalogue(window.impressions, window.clicks),
+        **_against_demand(window),
         "novelty": novelty(feed, window.clickers, window.active),
         "novelty_model": novelty(model, window.clickers, window.active),
-        "feed_topics": effective_topics(window.shown_topics),
-        "click_rate": click_rate(feed_clicks, feed),
-        "utility": _mean_utility(window, np.ones(len(window.niche), bool)),
-        **_people(window),
+        **_between_people(window),
+        **of_people.pop("all"),
+        **_minds(window),
         "human_share": window.human_share,
         "human_weight": window.human_weight,
         "depth": window.depth,
-        "released": len(window.clickers),
-        "impressions": feed.sum(),
-        "clicks": clicks.sum(),
-        "feed_clicks": feed_clicks.sum(),
         "visits": window.visits,
         "labels": window.labels,
         "spent": window.spent,
-        "organic_share": ratio(float(window.clicks[Origin.ORGANIC].sum()), float(clicks.sum())),
     }
+    groups = {"all": values, "head": _of_items(window, 1 - outside), "tail": _of_items(window, outside)} | of_people
+    for name in of_people:
+        groups[name]["click_share"] = ratio(float(window.consumed[people[name]].sum()), float(clicks.sum()))
     return [
-        *(("all", metric, float(value)) for metric, value in values.items()),
-        ("mainstream", "utility", _mean_utility(window, ~window.niche)),
-        ("niche", "utility", _mean_utility(window, window.niche)),
+        (group, metric, float(value))
+        for group, figures in groups.items()
+        for metric, value in figures.items()
     ]
 
 
-def _people(window: Window) -> dict[str, float]:
+def _kinds(impressions: Ints, clicks: Ints) -> dict[str, Ints]:
+    """Return impressions in the feed, clicks, and impressions of the model, (items,) each, by what their figures end in."""
+    return {"": impressions[FEED, :].sum(axis=0), "_clicks": clicks.sum(axis=0), "_model": impressions[Origin.MODEL]}
+
+
+def _catalogue(impressions: Ints, clicks: Ints) -> dict[str, float]:
+    """Return the figures of counts by origin and item, those of inequality and coverage with their floors."""
+    kinds, values = _kinds(impressions, clicks), {}
+    floored: dict[str, tuple[Callable[[npt.ArrayLike], float], Callable[[int, int], float]]] = {
+        "coverage": (coverage, coverage_floor),
+        "gini": (gini, gini_floor),
+        "effective_items": (effective_items, effective_items_floor),
+    }
+    for name, (metric, floor) in floored.items():
+        for kind, counts in kinds.items():
+            values[f"{name}{kind}"] = metric(counts)
+            values[f"{name}{kind}_floor"] = floor(len(counts), int(counts.sum())) if len(counts) else math.nan
+    values |= {f"top_share{kind}": top_share(counts) for kind, counts in kinds.items()}
+    values |= {f"rarefied_coverage{kind}": rarefied_coverage(counts, len(counts)) for kind, counts in kinds.items()}
+    feed, clicked, feed_clicks = kinds[""], kinds["_clicks"], clicks[FEED, :]
+    return values | {
+        "unseen_mass": unseen_mass(clicked),
+        "click_rate": click_rate(feed_clicks, feed),
+        "released": len(feed),
+        "impressions": float(feed.sum()),
+        "clicks": float(clicked.sum()),
+        "feed_clicks": float(feed_clicks.sum()),
+        "organic_share": ratio(float(clicks[Origin.ORGANIC].sum()), float(clicked.sum())),
+    }
+
+
+def _against_demand(window: Window) -> dict[str, float]:
+    """Return how far impressions, clicks and impressions of the model are from true demand, and how many items died out."""
+    kinds, demand = _kinds(window.impressions, window.clicks), _demand(window)
+    return {
+        **{f"tail_share{kind}": tail_share(counts, demand) for kind, counts in kinds.items()},
+        **{f"demand_divergence{kind}": demand_divergence(counts, demand) for kind, counts in kinds.items()},
+        "extinct": float(_extinct(window).sum()) if window.epochs >= IDLE else math.nan,
+    }
+
+
+def _demand(window: Window) -> Floats:
+    """Return true demand, (items,); none where the window does not say."""
+    return np.zeros(len(window.clickers)) if window.demand is None else window.demand
+
+
+def _extinct(window: Window) -> Bools:
+    """Return which items have died out: (items,)."""
+    return np.zeros(len(window.clickers), np.bool_) if window.idle is None else window.idle >= IDLE
+
+
+def _of_items(window: Window, part: Floats) -> dict[str, float]:
+    """Return the figures of a group of items that each is *part* of, (items,) in [0, 1]: see `tail`."""
+    feed, clicks, _ = _kinds(window.impressions, window.clicks).values()
+    items = float(part.sum())
+    return {
+        "exposed": ratio(float(part[feed > 0].sum()), items),
+        "click_share": ratio(float((part * clicks).sum()), float(clicks.sum())),
+        "click_rate": ratio(float((part * window.clicks[FEED, :]).sum()), float((part * feed).sum())),
+        "extinct": float(part[_extinct(window)].sum()) if window.epochs >= IDLE and items > 0 else math.nan,
+    }
+
+
+def _between_people(window: Window) -> dict[str, float]:
+    """Return how alike people's sets of items are, those of a panel and those of all."""
+    none = np.zeros(0, np.int64)
+    user, item = window.clicked or (none, none)
+    ours = np.zeros(len(user), np.bool_) if window.panel is None else window.panel[user]
+    values = {}
+    for kind, log in {"": window.shown or (none, none), "_clicks": (user[ours], item[ours])}.items():
+        values[f"homogeneity{kind}"] = homogeneity(*log)
+        sizes = np.bincount(sets(*log)[0])
+        values[f"homogeneity{kind}_floor"] = homogeneity_floor(sizes, len(window.clickers)) if len(sizes) else math.nan
+    return values | {"personalisation_clicks": personalisation(user, item)}
+
+
+def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, float]]:
+    """Return the figures of the feeds and the welfare of groups of people, (users,) bool each, by the names of the groups."""
+    nothing, none = np.zeros(window.shown_topics.shape), np.zeros(len(window.niche))
+    here = np.ones(len(none), np.bool_) if window.here is None else window.here
+    met, innate = nothing if window.met is None else window.met, nothing.copy()
+    innate[here] = 0.0 if window.innate is None else window.innate
+    alike, slates = (none if sums is None else sums for sums in (window.alike, window.slates))
+    topics, now, born = _topics_each(window.shown_topics), *_apart_each(window, here)
+    return {
+        name: {
+            "feed_topics": mean(topics[group]),
+            "intra_list_diversity": 1 - ratio(float(alike[group].sum()), float(slates[group].sum())),
+            "miscalibration": mean(now[group]),
+            "miscalibration_innate": mean(born[group]),
+            "discovery": discovery(met[group], innate[group]),
+            "utility": ratio(float(window.utility[group].sum()), float(window.consumed[group].sum())),
+            "low_utility": low_welfare(window.utility[group], window.consumed[group]),
+        }
+        for name, group in groups.items()
+    }
+
+
+def _apart_each(window: Window, here: Bools) -> tuple[Floats, Floats]:
+    """Return the miscalibration of each user by interests now, and at birth: (users,), NaN if not here or not known."""
+    now, born = np.full(len(here), np.nan), np.full(len(here), np.nan)
+    interests, innate = window.interests, window.innate
+    if interests is not None:
+        now[here] = jensen_shannon(window.shown_topics[here], interests)
+    if innate is not None:
+        same = interests is not None and np.array_equal(interests, innate)  # where nobody changes: not twice the same work
+        born[here] = now[here] if same else jensen_shannon(window.shown_topics[here], innate)
+    return now, born
+
+
+def _minds(window: Window) -> dict[str, float]:
     """Return the figures of how people have changed; NaN where the window does not say."""
     born = window.utility if window.utility_innate is None else window.utility_innate
     interests, innate = window.interests, window.innate
@@ -491,40 +473,89 @@ def _people(window: Window) -> dict[str, float]:
     }
 
 
-def _catalogue(feed: Ints, clicks: Ints, model: Ints) -> dict[str, float]:
-    """Return the figures of the catalogue for impressions, clicks and impressions of the model, with their floors."""
-    kinds = {"": feed, "_clicks": clicks, "_model": model}
-    floored: dict[str, tuple[Callable[[npt.ArrayLike], float], Callable[[int, int], float]]] = {
-        "coverage": (coverage, coverage_floor),
-        "gini": (gini, gini_floor),
-        "effective_items": (effective_items, effective_items_floor),
-    }
-    values = {}
-    for name, (metric, floor) in floored.items():
-        for kind, counts in kinds.items():
-            values[f"{name}{kind}"] = metric(counts)
-            values[f"{name}{kind}_floor"] = floor(len(counts), int(counts.sum())) if len(counts) else math.nan
-    return values | {f"top_share{kind}": top_share(counts) for kind, counts in kinds.items()}
-
-
-def _mean_utility(window: Window, group: npt.NDArray[np.bool_]) -> float:
-    """Return the mean true utility of what the users of a group consumed; NaN when they consumed nothing."""
-    return ratio(float(window.utility[group].sum()), float(window.consumed[group].sum()))
-
-
 def _fit(window: Window) -> None:
     """Say which array of a window has not the shape that the others ask for."""
     users, items = len(window.niche), len(window.clickers)
+    table = (users, *window.shown_topics.shape[1:])
+    people = table if window.here is None else (int(np.sum(window.here)), *table[1:])
     shapes: dict[str, tuple[int, ...]] = {
         "impressions": (len(Origin), items),
         "clicks": (len(Origin), items),
         "clickers": (items,),
-        "shown_topics": (users, *window.shown_topics.shape[1:]),
+        "shown_topics": table,
         "niche": (users,),
         "utility": (users,),
         "consumed": (users,),
+        "here": (users,),
+        "demand": (items,),
+        "idle": (items,),
+        "met": table,
+        "alike": (users,),
+        "slates": (users,),
+        "panel": (users,),
+        "interests": people,
+        "innate": people,
     }
     for name, shape in shapes.items():
-        found = getattr(window, name).shape
-        if found != shape:
+        found = np.shape(getattr(window, name))
+        if found != shape and getattr(window, name) is not None:
             raise RecsimError(f"window.{name}: its shape is {found}; the other arrays ask for {shape}")
+
+
+# ------------------------------------------------------------------------------------------------ several epochs of a run
+
+
+class Tables(Protocol):
+    """What a run leaves behind, as `recsim.Run` has it."""
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """Impressions and clicks of each epoch, item and origin."""
+
+    @property
+    def catalog(self) -> pd.DataFrame:
+        """What came out, and on what day: born."""
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The figures of each epoch."""
+
+
+def catalogue_over(run: Tables, first: int, beyond: int) -> dict[str, float]:
+    """Return the figures of the catalogue over several epochs taken together: what all of them showed, not their mean.
+
+    The names are those of `METRICS`, from "coverage" to "organic_share", and the formulas those of one epoch, of the sums of
+    its counts; what is out at the end of the last epoch counts. The longer a window, the more any feed covers: see the floors
+    and `rarefied_coverage`.
+
+    run: a `recsim.Run`. first, beyond: the epochs from first up to and without beyond, all of them closed.
+    Raises RecsimError where the run has not all of these epochs.
+    """
+    released = _ends(run)["value"].to_numpy(np.int64)
+    if not 0 <= first < beyond <= len(released):
+        raise RecsimError(f"window: epochs {first} up to {beyond} are not in this run; it has those from 0 up to {len(released)}")
+    frame = run.items[run.items["epoch"].between(first, beyond - 1)]
+    counts = np.zeros((2, len(Origin), released[beyond - 1]), np.int64)
+    for table, name in zip(counts, ("impressions", "clicks"), strict=True):
+        np.add.at(table, (frame["origin"].to_numpy(np.int64), frame["item"].to_numpy(np.int64)), frame[name].to_numpy())
+    return _catalogue(*counts)
+
+
+def item_half_life(run: Tables, least: int = 2) -> float:
+    """Return how long the items of a run live: the days from release until half of an item's clicks had come, its median.
+
+    See `half_life`, which it applies to clicks by epoch: each counts as made at the epoch's end, so that the figure is too
+    large by up to an epoch; `half_life` of `run.clicks` is exact. What the run's end cuts off makes it shorter.
+
+    least: clicks that an item needs to count. In days. NaN where no item counts.
+    """
+    frame = run.items
+    time = _ends(run)["day"].to_numpy(np.float64)[frame["epoch"].to_numpy(np.int64)]
+    return half_life(frame["item"].to_numpy(), time, frame["clicks"].to_numpy(), run.catalog["born"].to_numpy(), least)
+
+
+def _ends(run: Tables) -> pd.DataFrame:
+    """Return the day on which each closed epoch ended, and how many items were out by then (value), a row each."""
+    frame = run.history
+    ends = (frame["window"] == "epoch") & (frame["group"] == "all") & (frame["metric"] == "released")
+    return frame[ends].sort_values("epoch")

@@ -161,6 +161,7 @@ def state(world: World) -> dict[str, Any]:
         "impressions_digest": world.impressions.digest, "next_time": world.crowd.next_time, "ordinal": world.crowd.ordinal,
         "settled": world.crowd.settled, "drawn": world.drawn.encode(), "next_reading": world.next_reading,
         "intervals": np.stack(counters.intervals), "past": counters.past, "provenance": np.array(counters.provenance),
+        "met": counters.met, "idle": counters.idle,
     } | {
         f"{thing}.{name}": value
         for thing, arrays in _things(world).items()
@@ -201,6 +202,7 @@ def restore(world: World, kept: dict[str, Any], epochs: list[Columns], history: 
     share, weight, mean_depth = kept["provenance"].tolist()
     feed.provenance = share, weight, mean_depth
     counters.new_epoch(feed.provenance)
+    counters.met, counters.idle = kept["met"], kept["idle"]
     if world.epoch:
         model = _part(kept, "model")
         model["epoch"] = int(model["epoch"])

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -204,7 +204,7 @@ class World:
     def read(self, window: str) -> None:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
-        people = self.crowd.minds(self._now) | self.crowd.attendance(self._now)
+        people = self.crowd.minds(self._now) | self.crowd.attendance(self._now) | self._truth()
         figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
         if self.scenario.creators:
             seen = (tally[: self.feed.released] for tally in self.counters.epoch.sum(axis=1))
@@ -212,6 +212,17 @@ class World:
         figures += discovered(self.scenario.births, self.crowd.discovery(self._now))
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
+
+    def _truth(self) -> dict[str, Any]:
+        """Return what figures of rare cases are held against, by the names of a window: true demand, who is here, and clicks."""
+        here, wants = self.crowd.here(self._now), self.crowd.truth(self._now).wants
+        pace = np.where(here, self.crowd.rate, 0.0) / np.maximum(wants.sum(axis=1), 1e-300)  # visits a day
+        rows = self.log.columns(self.log.epoch_start)
+        return {
+            "demand": self.crowd.stock.wanted((pace[:, None] * wants).sum(axis=0)), "here": here, "epochs": self.epoch + 1,
+            "clicked": tuple(rows[name][rows["clicked"]] for name in ("user", "item")),
+            "panel": self.counters.panel(self.users.address),
+        }  # fmt: skip
 
     def _polarisation(self) -> list[tuple[str, str, float]]:
         """Return the figures of the graphs of co-clicks of the epoch so far, people by the interest they were born with."""

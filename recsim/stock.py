@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim import variety
+from recsim import metrics, variety
 from recsim.births import padded, with_births
 from recsim.catalog import NEVER, Items, Maker, Shelf
 from recsim.creators import Made, Market, State, sound
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.lottery import Lottery
-from recsim.randomness import Randomness
+from recsim.randomness import Floats, Randomness
 from recsim.scenario import Scenario
 from recsim.simplex import closure
 from recsim.world import DAY, Ints
@@ -206,13 +206,18 @@ class Stock:
             **{f"topic {place + 1}": column for place, column in enumerate(items.topics.T)},
         }  # fmt: skip
 
+    def wanted(self, topics: Floats) -> Floats:
+        """Return how much each item that is out is wanted, (released,), where *topics* (topics,) is how much each topic is."""
+        pools = self.demand.weights[:, : self.released]
+        return np.asarray(sum(much * pool for much, pool in zip(topics, pools, strict=True)), np.float64)
+
     @cached_property
     def _reference(self) -> variety.Reference:
         first = self.planned.topics[: self.planned.released(0), : self._own_topics]
         return variety.Reference.of(first)
 
     def figures(self, since: int, impressions: Ints, clicks: Ints) -> list[tuple[str, str, float]]:
-        """Return the figures of the supply as rows (group, metric, value): see `SUPPLY` and `variety.VARIETY`.
+        """Return the figures of the supply as rows (group, metric, value): see `SUPPLY`, `variety.VARIETY` and `metrics.GROUPED`.
 
         Variety is given of the catalogue, of what is new since a second, and of what was shown, by impressions. impressions,
         clicks: (items,), of those that are out, since then.
@@ -231,7 +236,16 @@ class Stock:
         for group, weights in (("catalogue", None), ("new", new), ("shown", impressions.astype(np.float64))):
             figures = variety.measure(topics, self._reference, weights)
             rows += [(group, metric, value) for metric, value in figures.items()]
-        return rows
+        return rows + [("creators", metric, value) for metric, value in _by_creator(items, impressions, clicks).items()]
+
+
+def _by_creator(items: Items, impressions: Ints, clicks: Ints) -> dict[str, float]:
+    """Return how exposure is shared among the creators who are named and have an item out: see `metrics.GROUPED`."""
+    named = items.creator >= 0
+    creator = (items.address[named] >> 24).astype(np.int64) << 32 | items.creator[named]  # those of one stream share a number
+    place = np.unique(creator, return_inverse=True)[1]
+    shown, had = (metrics.by_creator(counts[named], place) for counts in (impressions, clicks))
+    return {"gini": metrics.gini(shown), "gini_clicks": metrics.gini(had), "exposed": metrics.coverage(shown)}
 
 
 def _alike(items: Items, others: Items) -> bool:

@@ -33,7 +33,7 @@ FLOORS = [
         "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "births", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
     },
-    {"candidates", "posteriors", "models", "likelihoods", "rarity", "accuracy", "likeness", "groups"},
+    {"candidates", "posteriors", "models", "likelihoods", "concentration", "rarity", "accuracy", "likeness", "groups"},
     {"lottery"},
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions"},
