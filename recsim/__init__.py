@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; the table below hands out the same names
-    from recsim import metrics, offpolicy, plot, polarisation, survival, variety
+    from recsim import benchmark, metrics, offpolicy, plot, polarisation, survival, variety
     from recsim.archive import Run
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
     from recsim.births import Birth
@@ -122,7 +122,7 @@ _WHERE = {
     "recsim.tuning": ["dose_response"],
     "recsim.world": ["Clicks", "Counts", "Origin", "Published", "Ranking", "Rows", "Seen", "Slate", "Visits"],
 }  # fmt: skip
-_MODULES = "metrics", "offpolicy", "plot", "polarisation", "survival", "variety"
+_MODULES = "benchmark", "metrics", "offpolicy", "plot", "polarisation", "survival", "variety"
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
@@ -225,6 +225,7 @@ __all__ = [
     "Withering",
     "World",
     "WrongLabels",
+    "benchmark",
     "calibrate",
     "calibrate_clicks",
     "compare",

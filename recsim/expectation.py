@@ -89,13 +89,14 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float, float]]:
 
 
 def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
-    """Return about how many bytes a run takes at its peak: libraries, people, items, log and training rows."""
+    """Return about how many bytes a run takes at its peak: libraries, people, items, log, training rows and benchmark."""
     topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
     moving = 24 * topics * bool(scenario.dynamics)
     people = sizes["users"] * (24 * topics + moving + 8 * scenario.slate + 16 * factors + 150)
     catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
     shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
-    return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown
+    benchmark = 40 * visits["clicks_at_most"] + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
+    return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown + benchmark
 
 
 def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:

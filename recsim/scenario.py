@@ -72,6 +72,7 @@ class Scenario(Recipe):
     open_loop: bool = Field(False, description="whether models learn from what people would do unsteered: the placebo")
     readings_every: float = Field(0.0, ge=0, description="days between readings within an epoch; 0: epochs only")
     graphs: bool = Field(False, description="whether to measure the graphs of co-clicks in every epoch: polarisation")
+    benchmark: int = Field(0, ge=0, le=1000, description="items a list of the team's benchmark of every epoch; 0: none is taken")
     log: Literal["clicks", "impressions"] = Field("clicks", description="what the run folder keeps row by row")
 
     @field_validator("readings_every")

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from recsim import clock, logrows, polarisation
 from recsim.archive import History
 from recsim.behaviour import People
+from recsim.benchmark import Benchmark
 from recsim.births import discovered
 from recsim.catalog import Items
 from recsim.consumption import nth
@@ -38,7 +39,7 @@ from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unf
 TILE = 4096  # visits served at a time
 SHARED = (
     "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
-    "consumption", "consumed", "dynamics", "retrain",
+    "consumption", "consumed", "dynamics", "retrain", "benchmark",
 )  # fmt: skip
 """Settings in which arms may not differ."""
 
@@ -76,6 +77,7 @@ class World:
         )  # fmt: skip
         self.next_reading = round(scenario.readings_every * DAY)
         self.history: History = []
+        self.benchmark = Benchmark(scenario)
         self.on_epoch: Callable[[World, Columns, Columns], None] = lambda world, clicks, impressions: None
         self.on_deploy: Callable[[World], None] = lambda world: None
         self.on_window: Callable[[World], None] = lambda world: None
@@ -210,6 +212,8 @@ class World:
             seen = (tally[: self.feed.released] for tally in self.counters.epoch.sum(axis=1))
             figures += self.crowd.stock.figures(self._deployed, *seen)
         figures += discovered(self.scenario.births, self.crowd.discovery(self._now))
+        if self.scenario.benchmark and window == "epoch":
+            figures += self._benchmark()
         for group, metric, value in figures + (self._polarisation() if self.scenario.graphs else []):
             self.history.append((self._now / DAY, self.epoch, window, group, metric, value))
 
@@ -223,6 +227,11 @@ class World:
             "clicked": tuple(rows[name][rows["clicked"]] for name in ("user", "item")),
             "panel": self.counters.panel(self.users.address),
         }  # fmt: skip
+
+    def _benchmark(self) -> list[tuple[str, str, float]]:
+        """Return what the team's benchmark says of the model that has served the epoch, and what it cannot know."""
+        held, stock = self.log.columns(self.log.epoch_start), self.crowd.stock
+        return self.benchmark.close(self.model, held, self.users.address, stock.slots, self.randomness, self.threads)
 
     def _polarisation(self) -> list[tuple[str, str, float]]:
         """Return the figures of the graphs of co-clicks of the epoch so far, people by the interest they were born with."""
@@ -286,6 +295,7 @@ class World:
             ours.take_over(theirs)
         self.crowd.stock.take_over(other.crowd.stock, other._now)
         self.crowd.take_over(other.crowd)
+        self.benchmark = deepcopy(other.benchmark)
         self.feed.take_over(other.feed)
         for place, stream in enumerate(self.streams):
             same = [theirs for theirs in other.streams if (theirs.signal, theirs.serial) == (stream.signal, stream.serial)]
@@ -339,6 +349,7 @@ def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> Non
     born = replace(people, interests=people.own["innate"]) if people.own else people
     innate = scenario.choice.utility(visits, clicks.item, born) if people.own else utility
     world.log.append(logrows.of_clicks(visits, clicks, world.epoch, world.feed.depth, world.streams))
+    world.benchmark.choose(visits, clicks.row, people.interests, world.crowd.demand, world.crowd.consumed)
     new = world.crowd.consumed.add(visits.user, clicks.item)
     world.counters.click(visits.user, clicks.item, clicks.origin, utility, innate, new)
     if scenario.consumed == "leave" or world.shadows:

@@ -22,7 +22,7 @@ FLOORS = [
     {"cells"},
     {"running", "arms", "offpolicy"},
     {"simulation"},
-    {"clock", "crowd", "feed"},
+    {"clock", "crowd", "feed", "benchmark"},
     {"stock"},
     {"archive"},
     {"scenario", "clickworlds"},

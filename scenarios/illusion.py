@@ -1,0 +1,133 @@
+"""Does the benchmark tell? What a platform's own team sees of its model beside what the feed does, on MovieLens people and films.
+
+    python scenarios/illusion.py [--seeds 20] [--figure docs/img/illusion.png] [--write docs/benchmark.md]
+
+Prints, for each arm, figures of the first trained model and of the last epoch, with the mean change and its 95 % interval over
+the seeds, and in how many seeds the alarm goes off. The figure draws benchmark and truth of two arms on one chart each, the
+first trained model being 1, with 95 % bands.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import marks
+import numpy as np
+import numpy.typing as npt
+
+import recsim as rs
+from recsim.benchmark import alarm
+from recsim.inference import interval
+
+HERE = Path(__file__).parent
+K = 10
+COLUMNS = {
+    ("ndcg", "all"): (f"NDCG@{K}, own log", 3),
+    ("ndcg_organic", "all"): (f"NDCG@{K}, organic log", 3),
+    ("click_rate", "all"): ("click rate", 4),
+    ("coverage_model", "all"): ("coverage by the model", 3),
+    ("utility", "niche"): ("utility of niche users", 2),
+}
+LINES = {
+    ("ndcg", "all"): f"NDCG@{K} on its own log",
+    ("click_rate", "all"): "click rate",
+    ("ndcg_organic", "all"): f"NDCG@{K} on an organic log",
+    ("coverage_model", "all"): "coverage by the model",
+    ("utility", "niche"): "welfare of niche users",
+}
+DRAWN = "all clicks teach", "last 3 weeks teach"
+Floats = npt.NDArray[np.float64]
+
+
+def arms() -> dict[str, rs.Scenario]:
+    """Return the arms by name, each with a benchmark."""
+    weeks = rs.Scenario.load(HERE / "collapse.toml")
+    controls = weeks.controls()
+    plain = {
+        DRAWN[0]: rs.Scenario.load(HERE / "movielens.toml"),
+        DRAWN[1]: weeks,
+        "the same, open loop": controls["open loop"],
+        "the same, 10 % exploration": weeks.but(policy=rs.EpsilonGreedy(epsilon=0.1)),
+        "random feed": controls["random"],
+        "no feed": controls["no feed"],
+    }
+    return {name: arm.but(benchmark=K) for name, arm in plain.items()}
+
+
+def table(seeds: int, figure: Path | None) -> str:
+    """Return the Markdown table, and draw the figure."""
+    lines = ["| first model → last epoch | " + " | ".join(title for title, _ in COLUMNS.values()) + " | alarm |"]
+    lines.append("|---" * (len(COLUMNS) + 2) + "|")
+    drawn = {}
+    for name, arm in arms().items():
+        runs = [rs.run(arm, seed=seed, progress=False) for seed in range(1, seeds + 1)]
+        cells = []
+        for (metric, group), (_, decimals) in COLUMNS.items():
+            cells.append(moved(np.array([run.series(metric, group).iloc[[1, -1]] for run in runs]), decimals))
+        lines.append(f"| {name} | " + " | ".join([*cells, alarms(runs)]) + " |")
+        print(lines[-1], flush=True)
+        if name in DRAWN:
+            drawn[name] = {line: np.array([relative(run, *line) for run in runs]) for line in LINES}
+    if figure:
+        draw(drawn, figure)
+    return "\n".join(lines) + f"\n\nMeans over {seeds} seeds; in brackets the change ± half its 95 % interval (Student's t).\n"
+
+
+def moved(ends: Floats, decimals: int) -> str:
+    """Return first and last mean, and the mean change with its half-width, as text; *ends*: (seeds, 2)."""
+    mean, _, high = interval(ends[:, 1] - ends[:, 0])
+    if mean != mean:
+        return "-"
+    first, last = (f"{value:.{decimals}f}" for value in ends.mean(axis=0))
+    return f"{first} → {last} ({mean:+.{decimals}f} ± {high - mean:.{decimals}f})"
+
+
+def alarms(runs: list[rs.Run]) -> str:
+    """Return in how many runs the alarm goes off, in which epoch at the median, and by what, as text."""
+    found = [alert for alert in (alarm(run.history) for run in runs) if alert]
+    if not found:
+        return f"0 of {len(runs)}"
+    why = [f"{sum(name in alert.fallen for alert in found)} by {name}" for name in ("coverage", "niche welfare")]
+    return f"{len(found)} of {len(runs)}, epoch {np.median([alert.epoch for alert in found]):g} ({', '.join(why)})"
+
+
+def relative(run: rs.Run, metric: str, group: str) -> Floats:
+    """Return a metric of all epochs with a trained model, the first being 1; the utility is a logarithm of welfare."""
+    values = run.series(metric, group).loc[1:].to_numpy()
+    values = np.exp(values) if metric == "utility" else values
+    return np.asarray(values / values[0], np.float64)
+
+
+def draw(drawn: dict[str, dict[tuple[str, str], Floats]], path: Path) -> None:
+    """Draw benchmark (full lines) and truth (broken ones) over the epochs, a panel an arm."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    sns.set_theme(style="ticks", palette="colorblind")
+    figure, panels = plt.subplots(1, len(drawn), figsize=(9.0, 4.4), sharex=True, sharey=True, layout="constrained")
+    for axes, (name, lines) in zip(np.atleast_1d(panels), drawn.items(), strict=True):
+        for place, (line, values) in enumerate(lines.items()):
+            middle, low, high = np.transpose([interval(epoch) for epoch in values.T])
+            epochs = np.arange(1, len(middle) + 1)
+            (drawn_line,) = axes.plot(epochs, middle, "-" if place < 2 else "--", label=LINES[line], linewidth=2)
+            axes.fill_between(epochs, low, high, color=drawn_line.get_color(), alpha=0.15, linewidth=0)
+        axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
+        axes.set(title=name, xlabel="epoch", ylim=(0, None), xticks=range(1, len(middle) + 1, 3))
+    panels[0].set_ylabel("first trained model = 1")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=3, loc="outside lower center")
+    sns.despine()
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Print the table, write it and draw the figure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--figure", type=Path, help="a PNG to draw benchmark and truth into")
+    marks.fill(parser, "illusion", lambda chosen: table(chosen.seeds, chosen.figure))
+
+
+if __name__ == "__main__":
+    main()
