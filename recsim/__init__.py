@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; the table below hands out the same names
     from recsim import benchmark, metrics, offpolicy, plot, polarisation, survival, variety
+    from recsim.abtest import ABTest, ab_test
     from recsim.archive import Run
+    from recsim.attribution import Attribution, attribute
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
     from recsim.births import Birth
     from recsim.calibration import CalibratedItems, CalibratedUsers, calibrate
@@ -61,6 +63,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
         Recommender,
         Shares,
     )
+    from recsim.recovery import Recovery, recover
     from recsim.replays import LogReplay
     from recsim.running import run
     from recsim.scenario import Retrain, Scenario, schema
@@ -82,7 +85,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.world import Clicks, Counts, Origin, Published, Ranking, Rows, Seen, Slate, Visits
 
 _WHERE = {
+    "recsim.abtest": ["ABTest", "ab_test"],
     "recsim.archive": ["Run"],
+    "recsim.attribution": ["Attribution", "attribute"],
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
     "recsim.births": ["Birth"],
     "recsim.calibration": ["CalibratedItems", "CalibratedUsers", "calibrate"],
@@ -109,6 +114,7 @@ _WHERE = {
         "ALS", "BPR", "Drawn", "Fitting", "ItemKNN", "LogisticMF", "Oracle", "Popularity", "Random", "Recommender",
         "Shares",
     ],
+    "recsim.recovery": ["Recovery", "recover"],
     "recsim.replays": ["LogReplay"],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
@@ -129,10 +135,12 @@ __all__ = [
     "ALS",
     "BPR",
     "UCB",
+    "ABTest",
     "AICreators",
     "AlwaysClick",
     "AnchorReplay",
     "Arrivals",
+    "Attribution",
     "Birth",
     "Blocks",
     "Calibrated",
@@ -194,6 +202,7 @@ __all__ = [
     "Random",
     "Ranking",
     "Recommender",
+    "Recovery",
     "RecsimError",
     "Regular",
     "Reinforcement",
@@ -225,6 +234,8 @@ __all__ = [
     "Withering",
     "World",
     "WrongLabels",
+    "ab_test",
+    "attribute",
     "benchmark",
     "calibrate",
     "calibrate_clicks",
@@ -237,6 +248,7 @@ __all__ = [
     "plot",
     "polarisation",
     "read_impressions",
+    "recover",
     "run",
     "schema",
     "survival",

@@ -37,7 +37,8 @@ COSTS = "cost", "cost_all"
 COUNTED = "visits", "feed_clicks", "clicks", "spent", "labels"  # summed from the fork on
 APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
-    "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions",
+    "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
+    "attribution", "recovery", "offpolicy", "estimators",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 
@@ -94,13 +95,13 @@ def run_cell(first: Scenario, arm: Scenario, warm_up: float, seed: int) -> Cell:
     }  # fmt: skip
     world = warm.fork(arm).advance(arm.days)
     world.close_epoch()
-    columns = _by_epoch(world)
+    columns = by_epoch(world)
     since = columns["epoch"] >= warm.epoch
     totals = {name: float(columns[name][since].sum() - before[name]) for name in COUNTED}
     return Cell(columns, totals, world.log.digest.hex())
 
 
-def _by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
+def by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
     """Return the history of whole epochs as columns; NaN in epochs that lack a figure, where arms differ in that."""
     epochs: list[int] = []
     columns: dict[str, dict[int, float]] = {}
@@ -112,10 +113,13 @@ def _by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
     return {"epoch": np.array(epochs, np.int32)} | filled
 
 
-def _at_work(place: int, first: Scenario, arm: Scenario, warm_up: float, seed: int) -> tuple[int, Cell]:
+Work = Callable[[Scenario, Scenario, float, int], Cell]  # first arm, arm, warm-up and seed to a cell
+
+
+def _at_work(work: Work, place: int, first: Scenario, arm: Scenario, warm_up: float, seed: int) -> tuple[int, Cell]:
     """Return a cell and its place among the jobs; Ctrl-C is for the process that handed it out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return place, run_cell(first, arm, warm_up, seed)
+    return place, work(first, arm, warm_up, seed)
 
 
 # --------------------------------------------------------------------------------------------------------- many of them
@@ -133,11 +137,14 @@ class Bench:
     A cell holds for as long as the settings, the code of recsim, the versions of what it builds on, the data, and the source of
     the caller's own classes are the same: of those the class and its whole file, not what that imports. A class whose source
     cannot be had, such as one typed into a prompt, may be another every time: its cells are never taken from a folder.
+    work: what runs a cell; another than `run_cell` is not told by the identity of a cell, so that it goes without a folder.
     """
 
     def __init__(
         self, first: Scenario, warm_up: float, folder: Path | None, workers: int | None, say: Callable[[float, str], None],
+        work: Work = run_cell,
     ) -> None:  # fmt: skip
+        self.work = work
         self.first, self.warm_up, self.folder, self.say = first, warm_up, folder, say
         self.workers = _workers(workers)
         self.planned, self.done = 0, 0
@@ -169,14 +176,14 @@ class Bench:
         calls = [(place, self.first, jobs[place].arm, self.warm_up, jobs[place].seed) for place in missing]
         workers = min(self.workers, len(calls))
         if workers <= 1:
-            yield from ((call[0], run_cell(*call[1:])) for call in calls)
+            yield from ((call[0], self.work(*call[1:])) for call in calls)
             return
         from joblib import Parallel, delayed, parallel_config
 
         try:
             with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
                 pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
-                done = pool(delayed(_at_work)(*call) for call in calls)
+                done = pool(delayed(_at_work)(self.work, *call) for call in calls)
             try:
                 for cell in done:  # noqa: UP028  (`yield from` would close it before the filter below is set)
                     yield cell

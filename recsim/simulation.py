@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -70,11 +70,7 @@ class World:
         for stream in self.streams:
             stream.anchor = stream.signal.before(stream, self.occasion(0))
         self.shadows = scenario.open_loop or forks
-        teaching = self.shadow if scenario.open_loop else self.log
-        self.feed = Feed(
-            scenario, self.randomness, users, self.crowd.since, stock.shelf, len(stock.items), teaching, self.streams,
-            lambda: self.crowd.truth(self._now), threads=self.threads, tastes=forks,
-        )  # fmt: skip
+        self.feed = self._feed(scenario)
         self.next_reading = round(scenario.readings_every * DAY)
         self.history: History = []
         self.benchmark = Benchmark(scenario)
@@ -82,6 +78,16 @@ class World:
         self.on_deploy: Callable[[World], None] = lambda world: None
         self.on_window: Callable[[World], None] = lambda world: None
         self.env: clock.Environment | None = None
+
+    feed_kind: ClassVar[type[Feed]] = Feed
+
+    def _feed(self, scenario: Scenario) -> Feed:
+        """Return a feed for these people and items, as it begins."""
+        stock, teaching = self.crowd.stock, self.shadow if scenario.open_loop else self.log
+        return self.feed_kind(
+            scenario, self.randomness, self.users, self.crowd.since, stock.shelf, len(stock.items), teaching, self.streams,
+            lambda: self.crowd.truth(self._now), threads=self.threads, tastes=self.forks,
+        )  # fmt: skip
 
     @classmethod
     def draw(cls, scenario: Scenario, seed: int = 1, threads: int = 1, tile: int = TILE) -> Self:
@@ -163,11 +169,15 @@ class World:
         """Serve all visits before a second; users commute."""
         for visits in self.crowd.visits(until):
             for start in range(0, len(visits), self.tile):
-                visit(self, visits.take(slice(start, start + self.tile)))
+                self.receive(visits.take(slice(start, start + self.tile)))
         for log in (self.log, self.impressions, self.shadow):
             log.close_window()
         self._now = until
         self.on_window(self)
+
+    def receive(self, visits: Visits) -> None:
+        """Let users visit the feed."""
+        visit(self, visits)
 
     def next_birth(self) -> int | None:
         """Return the second, now at the earliest, at which an interest is born next; None where none is any more."""

@@ -17,7 +17,7 @@ FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
     {"plot", "verdict", "expectation"},
-    {"comparison"},
+    {"comparison", "abtest", "attribution", "recovery"},
     {"plans", "tuning"},
     {"cells"},
     {"running", "arms", "offpolicy"},
@@ -37,7 +37,7 @@ FLOORS = [
     {"lottery"},
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions"},
-    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts"},
+    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios"},
     {"errors", "randomness", "inference", "tables", "console"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
