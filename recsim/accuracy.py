@@ -53,8 +53,7 @@ def recall(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.
     >>> recall([[4, 2], [2, 0]], held_user=[0, 0, 1], held_item=[2, 3, 1])
     0.25
     """
-    found, number = hits(recommended, held_user, held_item)
-    return _over_users(found.sum(axis=1) / np.maximum(number, 1), number)
+    return _recall(*hits(recommended, held_user, held_item))
 
 
 def precision(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.ArrayLike) -> float:
@@ -84,11 +83,7 @@ def ndcg(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.Ar
     >>> round(ndcg([[4, 2], [1, 0]], held_user=[0, 1], held_item=[2, 1]), 6)    # 1 / log2(3), and 1
     0.815465
     """
-    found, number = hits(recommended, held_user, held_item)
-    discount = 1 / np.log2(np.arange(found.shape[1]) + 2)
-    best = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(number, len(discount))]
-    gained = (found * discount).sum(axis=1)
-    return _over_users(np.divide(gained, best, out=np.zeros(len(best)), where=best > 0), number)
+    return _ndcg(*hits(recommended, held_user, held_item))
 
 
 def hit_rate(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.ArrayLike) -> float:
@@ -100,8 +95,7 @@ def hit_rate(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: np
     >>> hit_rate([[4, 2], [2, 0]], held_user=[0, 0, 1], held_item=[2, 3, 1])
     0.5
     """
-    found, number = hits(recommended, held_user, held_item)
-    return _over_users(np.asarray(found.any(axis=1), np.float64), number)
+    return _hit_rate(*hits(recommended, held_user, held_item))
 
 
 def reciprocal_rank(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.ArrayLike) -> float:
@@ -114,9 +108,18 @@ def reciprocal_rank(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_i
     >>> reciprocal_rank([[4, 2], [2, 0]], held_user=[0, 0, 1], held_item=[2, 3, 1])
     0.25
     """
+    return _reciprocal_rank(*hits(recommended, held_user, held_item))
+
+
+def at_once(recommended: npt.ArrayLike, held_user: npt.ArrayLike, held_item: npt.ArrayLike) -> dict[str, float]:
+    """Return recall, ndcg, hit_rate and reciprocal_rank by name, in one pass over the lists.
+
+    >>> at_once([[4, 2], [2, 0]], held_user=[0, 0, 1], held_item=[2, 3, 1])["recall"]
+    0.25
+    """
     found, number = hits(recommended, held_user, held_item)
-    ranks = 1.0 / (np.arange(found.shape[1]) + 1)
-    return _over_users((found * ranks).max(axis=1, initial=0.0), number)
+    measures = {"recall": _recall, "ndcg": _ndcg, "hit_rate": _hit_rate, "reciprocal_rank": _reciprocal_rank}
+    return {name: measure(found, number) for name, measure in measures.items()}
 
 
 def serendipity(
@@ -177,3 +180,23 @@ def _over_users(values: Floats, number: Ints) -> float:
     """Return the mean over users to whom something was held out."""
     counting = number > 0
     return ratio(float(values[counting].sum()), int(counting.sum())) if len(values) else math.nan
+
+
+def _recall(found: Bools, number: Ints) -> float:
+    return _over_users(found.sum(axis=1) / np.maximum(number, 1), number)
+
+
+def _ndcg(found: Bools, number: Ints) -> float:
+    discount = 1 / np.log2(np.arange(found.shape[1]) + 2)
+    best = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(number, len(discount))]
+    gained = (found * discount).sum(axis=1)
+    return _over_users(np.divide(gained, best, out=np.zeros(len(best)), where=best > 0), number)
+
+
+def _hit_rate(found: Bools, number: Ints) -> float:
+    return _over_users(np.asarray(found.any(axis=1), np.float64), number)
+
+
+def _reciprocal_rank(found: Bools, number: Ints) -> float:
+    ranks = 1.0 / (np.arange(found.shape[1]) + 1)
+    return _over_users((found * ranks).max(axis=1, initial=0.0), number)

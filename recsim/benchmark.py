@@ -10,7 +10,6 @@ organic log is the illusion: praise that the model gets for clicks which it caus
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recsim.accuracy import hit_rate, ndcg, recall, reciprocal_rank
+from recsim.accuracy import at_once
 from recsim.amounts import share_of
 from recsim.behaviour import organic
 from recsim.consumption import Consumed, nth
@@ -28,20 +27,21 @@ from recsim.lottery import Lottery
 from recsim.models import Model
 from recsim.randomness import Floats, Randomness
 from recsim.scenario import Scenario
+from recsim.shortlists import Shortlists
 from recsim.world import NOTHING, Bools, Ints, Items32, Visits
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURES: dict[str, tuple[Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike], float], str]] = {
-    "recall": (recall, "share of a user's held-out clicks that is in her list of k, mean over users"),
-    "ndcg": (ndcg, "how far up in her list they are, NDCG@k, mean over users"),
-    "hit_rate": (hit_rate, "share of users whose list holds one of theirs at least"),
-    "reciprocal_rank": (reciprocal_rank, "1 over the rank of the first that is met, mean over users"),
+MEASURES: dict[str, str] = {
+    "recall": "share of a user's held-out clicks that is in her list of k, mean over users",
+    "ndcg": "how far up in her list they are, NDCG@k, mean over users",
+    "hit_rate": "share of users whose list holds one of theirs at least",
+    "reciprocal_rank": "1 over the rank of the first that is met, mean over users",
 }
 BENCHMARK: dict[str, str] = {
     name + suffix: f"{what}{of}"
-    for name, (_, what) in MEASURES.items()
+    for name, what in MEASURES.items()
     for suffix, of in {
         "": ": on the clicks of the epoch, 0 to 1",
         "_organic": ": on as many choices that nobody steered, 0 to 1",
@@ -63,6 +63,7 @@ class Benchmark:
         """Begin an epoch."""
         self.k, self.once = scenario.benchmark, scenario.consumption == "once"
         self.bars = self.once or scenario.consumed == "leave"
+        self.alike = self.bars == (scenario.consumed == "leave")  # the feed bars what the benchmark bars
         self._begin()
 
     def _begin(self) -> None:
@@ -93,23 +94,28 @@ class Benchmark:
 
     def close(
         self, model: Model, log: Columns, address: npt.NDArray[np.uint64], slots: Ints | None, randomness: Randomness,
-        threads: int,
+        threads: int, kept: Shortlists,
     ) -> list[tuple[str, str, float]]:  # fmt: skip
         """Return the benchmark of the model that has served the epoch as rows (group, metric, value), and begin the next one.
 
         log: the rows of the epoch; held out is all that was clicked, by any way to it: the rows that are to teach the next
-        models. address: (users,). slots: where items stand in lotteries.
+        models. address: (users,). slots: where items stand in lotteries. kept: lists of the model that are known.
         """
         held = log["user"][log["clicked"]].astype(np.int64), log["item"][log["clicked"]]
         none = np.zeros(0, np.int64), np.zeros(0, np.int32)
         chosen = tuple(np.concatenate(part) for part in zip(none, *self.choices, strict=True))
         who = np.unique(held[0])
-        lists = self._lists(model, who, address, slots, randomness, threads)
+        had = np.zeros(len(who), np.int64) if self.had is None or not self.bars else self.had.count[who].astype(np.int64)
+        lists, known = kept.first(who, had)
+        known &= self.alike
+        if not known.all():
+            lists[~known] = self._lists(model, who[~known], address, slots, randomness, threads)
         self._begin()
         rows = []
-        for name, (measure, _) in MEASURES.items():
-            own, unsteered = (measure(lists, np.searchsorted(who, user), item) for user, item in (held, chosen))
-            rows += [("all", name, own), ("all", f"{name}_organic", unsteered), ("all", f"{name}_illusion", own - unsteered)]
+        own, unsteered = (at_once(lists, np.searchsorted(who, user), item) for user, item in (held, chosen))
+        for name, value in own.items():
+            illusion = value - unsteered[name]
+            rows += [("all", name, value), ("all", f"{name}_organic", unsteered[name]), ("all", f"{name}_illusion", illusion)]
         return rows
 
     def _lists(

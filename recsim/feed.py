@@ -45,7 +45,8 @@ class Feed:
         self._truth, self._tastes = truth, tastes or scenario.policy.tastes
         self.users, self.since, self.shelf = users.address, since, shelf
         spare = scenario.slate + 6 if scenario.consumed == "leave" else 0
-        self.shortlists = Shortlists(len(users), scenario.policy.reach(scenario.slate), scenario.policy.scored, spare)
+        reach, scored = scenario.policy.reach(scenario.slate), scenario.policy.scored
+        self.shortlists = Shortlists(len(users), reach, scored, spare, scenario.benchmark)
         self.counters = Counters(len(users), room, shelf.topics, training.intervals(scenario.training), tastes)
         self.epoch, self.cuts = 0, 0
         self.trained: Model | None = None

@@ -5,23 +5,36 @@ from __future__ import annotations
 import numpy as np
 
 from recsim.models import Model
-from recsim.world import NOTHING, Bools, Ints, Ranking, Visits
+from recsim.world import NOTHING, Bools, Ints, Items32, Ranking, Visits
 
 
 class Shortlists:
     """The best items of each user under the serving model, ranked once and kept until the next deployment."""
 
-    def __init__(self, users: int, size: int, scored: bool, spare: int) -> None:
-        """Keep *size* items a user, their scores if *scored*, and *spare* more in place of those that leave."""
+    def __init__(self, users: int, size: int, scored: bool, spare: int, first: int = 0) -> None:
+        """Keep *size* items a user, their scores if *scored*, and *spare* more in place of those that leave; and apart the
+        *first* ones of each user's first list, whatever leaves.
+        """
         self.size, self.scored = size, scored
         self._items = np.full((0, size + spare), NOTHING, np.int32)
         self._scores = np.full((0, self._items.shape[1]), -np.inf)
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)
+        self._first = np.full((users if first <= size + spare else 0, first), NOTHING, np.int32)
+        self._had = np.full(users, -1)  # how many items each might not be shown as her first list was made
 
     def clear(self) -> None:
         """Forget all lists: another model serves."""
         self._ready[:] = False
+        self._had[:] = -1
+
+    def first(self, user: Ints, had: Ints) -> tuple[Items32, Bools]:
+        """Return the first items of users' lists, (n, first), as they were when each had had so many items that are not shown
+        again, *had* (n,); and of whom they are known.
+        """
+        if not len(self._first):
+            return np.full((len(user), self._first.shape[1]), NOTHING, np.int32), np.zeros(len(user), np.bool_)
+        return self._first[user], self._had[user] == had
 
     def drop(self, user: Ints, item: np.ndarray) -> None:
         """Take one item off the list of each user."""
@@ -57,6 +70,10 @@ class Shortlists:
             if self.scored:
                 self._scores = np.full(self._items.shape, -np.inf)
         ranking = model.rank(visits, self._items.shape[1], threads)
+        new = visits.user[~self._ready[visits.user]]
+        if len(self._first):
+            self._first[new] = ranking.items[~self._ready[visits.user], : self._first.shape[1]]
+            self._had[new] = 0 if visits.gone is None else visits.gone.count[new]
         self._items[visits.user] = ranking.items
         if self.scored:
             self._scores[visits.user] = -np.inf if ranking.scores is None else ranking.scores

@@ -241,7 +241,8 @@ class World:
     def _benchmark(self) -> list[tuple[str, str, float]]:
         """Return what the team's benchmark says of the model that has served the epoch, and what it cannot know."""
         held, stock = self.log.columns(self.log.epoch_start), self.crowd.stock
-        return self.benchmark.close(self.model, held, self.users.address, stock.slots, self.randomness, self.threads)
+        address, kept = self.users.address, self.feed.shortlists
+        return self.benchmark.close(self.model, held, address, stock.slots, self.randomness, self.threads, kept)
 
     def _polarisation(self) -> list[tuple[str, str, float]]:
         """Return the figures of the graphs of co-clicks of the epoch so far, people by the interest they were born with."""
