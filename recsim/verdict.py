@@ -52,7 +52,15 @@ def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
     end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
     between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
-    return f"{question} {answer}: {between} {told}."
+    return f"{question} {answer}: {between} {told}.{_grown(first, last)}"
+
+
+def _grown(first: pd.Series, last: pd.Series) -> str:
+    """Return a sentence on a catalogue that has grown; nothing on one that has not."""
+    before, after = (float(epoch.get("released", math.nan)) for epoch in (first, last))
+    if _direction(before, after) < 1:
+        return ""
+    return f" Meanwhile the catalogue grew from {before:,.0f} to {after:,.0f} items: as many items are a smaller share of it."
 
 
 def _of_floor(epoch: pd.Series, metric: str) -> float:

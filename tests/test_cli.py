@@ -152,6 +152,13 @@ def test_the_answer_follows_from_the_figures(metrics: dict[str, list[float]], an
     assert len(re.findall(r"\.(\s|$)", said)) == 1
 
 
+def test_a_catalogue_that_grew_is_told() -> None:
+    """A share of more items is no share of the same; one that stays is not spoken of."""
+    grown = verdict.verdict(epochs(coverage_model=[1, 0.5, 0.3], released=[10, 1200, 4500]), learns=True)
+    assert "Meanwhile the catalogue grew from 1,200 to 4,500 items" in grown
+    assert "grew" not in verdict.verdict(epochs(coverage_model=[1, 0.5, 0.3], released=[10, 1200, 1210]), learns=True)
+
+
 def test_a_feed_that_learns_nothing_is_not_said_to_narrow(small_file: str) -> None:
     """A random feed of the same world is told as one without a loop, whatever its figures do."""
     _, out, _ = call("run", small_file, "--set", "recommender.kind=Random")
