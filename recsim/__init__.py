@@ -21,10 +21,12 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
     from recsim.creators import AICreators, Creators, HumanCreators, Releases
+    from recsim.designs import Design, Factor, Grid, LatinHypercube, OneAtATime, Sobol
     from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
     from recsim.impressions import Impressions, read_impressions
+    from recsim.keeping import Keep
     from recsim.models import Model
     from recsim.network import Blocks, EdgeList, Friends, Network, PreferentialAttachment, SmallWorld
     from recsim.policies import (
@@ -70,6 +72,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.signals import AnchorReplay, EditorPicks, FriendShares, OrganicLift, Panel, Signal, Survey
     from recsim.simulation import World
     from recsim.slots import Slots
+    from recsim.studies import Study, StudyResult, open_study, run_study
     from recsim.training import (
         DepthWeights,
         InversePropensity,
@@ -96,10 +99,12 @@ _WHERE = {
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
     "recsim.creators": ["AICreators", "Creators", "HumanCreators", "Releases"],
+    "recsim.designs": ["Design", "Factor", "Grid", "LatinHypercube", "OneAtATime", "Sobol"],
     "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
     "recsim.impressions": ["Impressions", "read_impressions"],
+    "recsim.keeping": ["Keep"],
     "recsim.models": ["Model"],
     "recsim.network": ["Blocks", "EdgeList", "Friends", "Network", "PreferentialAttachment", "SmallWorld"],
     "recsim.policies": [
@@ -121,6 +126,7 @@ _WHERE = {
     "recsim.signals": ["AnchorReplay", "EditorPicks", "FriendShares", "OrganicLift", "Panel", "Signal", "Survey"],
     "recsim.simulation": ["World"],
     "recsim.slots": ["Slots"],
+    "recsim.studies": ["Study", "StudyResult", "open_study", "run_study"],
     "recsim.training": [
         "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
         "WrongLabels",
@@ -155,6 +161,7 @@ __all__ = [
     "Counts",
     "Creators",
     "DepthWeights",
+    "Design",
     "Diversify",
     "Drawn",
     "Dynamics",
@@ -163,6 +170,7 @@ __all__ = [
     "EpsilonGreedy",
     "ExponentialLife",
     "Exposure",
+    "Factor",
     "Fatigue",
     "Fitting",
     "FixedLife",
@@ -170,6 +178,7 @@ __all__ = [
     "Friends",
     "Given",
     "Greedy",
+    "Grid",
     "HumanCreators",
     "HumanQuota",
     "HyperexponentialLife",
@@ -177,6 +186,8 @@ __all__ = [
     "InversePropensity",
     "ItemKNN",
     "Items",
+    "Keep",
+    "LatinHypercube",
     "Leaving",
     "Lifetime",
     "LogReplay",
@@ -184,6 +195,7 @@ __all__ = [
     "Luce",
     "Model",
     "Network",
+    "OneAtATime",
     "Oracle",
     "OrganicLift",
     "Origin",
@@ -220,7 +232,10 @@ __all__ = [
     "Slate",
     "Slots",
     "SmallWorld",
+    "Sobol",
     "Softmax",
+    "Study",
+    "StudyResult",
     "Survey",
     "SyntheticItems",
     "SyntheticRows",
@@ -245,11 +260,13 @@ __all__ = [
     "fit_clicks",
     "metrics",
     "offpolicy",
+    "open_study",
     "plot",
     "polarisation",
     "read_impressions",
     "recover",
     "run",
+    "run_study",
     "schema",
     "survival",
     "variety",

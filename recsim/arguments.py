@@ -12,6 +12,7 @@ from recsim.errors import RecsimError, nearest
 
 if TYPE_CHECKING:
     from recsim.scenario import Scenario
+    from recsim.studies import Study
 
 
 def scenario_of(name: str | None, settings: list[str] | None, base: str | None = None) -> Scenario:
@@ -119,3 +120,18 @@ def strengths_of(given: list[str] | None) -> dict[str, str | None]:
         if not (name and equals):
             raise RecsimError(f"--strength {name}{equals}{path}: is no ARM=PATH; write --strength exploring=policy.epsilon")
     return {name.strip(): path.strip() or None for name, _, path in parts}
+
+
+def study_of(file: Path) -> Study:
+    """Return the study of a file, and fetch the known logs that its base asks for.
+
+    Raises RecsimError, with the nearest name, when there is no such file.
+    """
+    from recsim.studies import Study
+
+    if not file.exists():
+        beside = [str(file.with_name(other.name)) for other in file.parent.glob("*.toml")]
+        raise RecsimError(f"{file}: there is no such study; {nearest(str(file), beside[:20])}")
+    study = Study.load(file)
+    provided(study.base)
+    return study

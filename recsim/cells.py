@@ -38,7 +38,7 @@ COUNTED = "visits", "feed_clicks", "clicks", "spent", "labels"  # summed from th
 APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
     "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
-    "attribution", "recovery", "offpolicy", "estimators",
+    "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "settings", "executors", "workers", "stores",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 
@@ -146,11 +146,11 @@ class Bench:
     ) -> None:  # fmt: skip
         self.work = work
         self.first, self.warm_up, self.folder, self.say = first, warm_up, folder, say
-        self.workers = _workers(workers)
+        self.workers = processes(workers)
         self.planned, self.done = 0, 0
         self._kept: dict[str, Cell] = {}
         self._abouts: dict[int, tuple[Scenario, str]] = {}
-        self._made = f"{World(first, 0).drawn} {_code()} {sorted(versions().items())}"
+        self._made = f"{World(first, 0).drawn} {made_by()}"
 
     def cells(self, jobs: Sequence[Job]) -> list[Cell]:
         """Return the cells of some jobs, in their order; each that had to be run is kept at once.
@@ -231,7 +231,7 @@ class Bench:
         write_columns(self.folder / job.file, cell.columns, about | {"totals": json.dumps(cell.totals)})
 
 
-def _workers(number: int | None) -> int:
+def processes(number: int | None) -> int:
     """Return how many processes to use: as many as asked for, or one a core."""
     if number is None:
         from joblib import cpu_count
@@ -276,6 +276,11 @@ def _source(kind: type) -> str:
         return inspect.getsource(kind) + (file.read_text(encoding="utf-8") if file.is_file() else "")
     except (OSError, TypeError, UnicodeDecodeError):
         return uuid4().hex
+
+
+def made_by() -> str:
+    """Return what makes all cells here: the hash of recsim's source, and the versions of what it builds on."""
+    return f"{_code()} {sorted(versions().items())}"
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""The command line: run, compare, describe, calibrate, data, schema. What it needs is imported when a command asks for it."""
+"""The command line: run, compare, study, describe, calibrate, data, schema. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
-from recsim.arguments import arms_of, free, provided, resumed, scenario_of, strengths_of
+from recsim.arguments import arms_of, free, provided, resumed, scenario_of, strengths_of, study_of
 from recsim.console import console, say, say_json, show, warn
 from recsim.errors import RecsimError
 from recsim.telling import (
@@ -27,6 +28,9 @@ from recsim.telling import (
     say_clicks,
     say_facts,
     say_fit,
+    say_outline,
+    say_studied,
+    studied,
     summary,
 )
 
@@ -151,6 +155,102 @@ def compare(
     say("\n".join([*(f"figure      {figure}" for figure in figures), f"comparison  {out}"]))
 
 
+class _Studies(TyperGroup):
+    """`recsim study STUDY.toml` runs it; the other commands are named before their file."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put in the command to run where none is named."""
+        args = args or ["--help"]
+        named = args[0] in self.commands or args[0] in ("-h", "--help")
+        return super().parse_args(ctx, args if named else ["run", *args])
+
+
+studies = typer.Typer(
+    cls=_Studies, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+app.add_typer(
+    studies, name="study",
+    help="Run a scenario at many settings and seeds: recsim study STUDY.toml; or plan or describe that, or run one cell.",
+)  # fmt: skip
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="A study file.")]
+StudyOut = Annotated[
+    Path | None, typer.Option(help="Folder of the study; what is in it is not run again.", show_default="runs/study-NAME")
+]
+
+
+@studies.command("run")
+def study_run(
+    file: StudyFile,
+    out: StudyOut = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine.", show_default="one a core")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run the cells on a Dask cluster, such as tcp://host:8786.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Kill and try again a cell that takes longer.", show_default="none")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the cells of a study that are missing; the name of this command may be left out."""
+    if cluster is not None and workers is not None:
+        raise RecsimError("--workers: are processes on this machine; leave it out where --cluster says who runs the cells")
+    asked = study_of(file)
+    out = out or Path("runs") / f"study-{asked.name}"
+    with _interruptible(out, sign="study.toml", again=["study", str(file), "--out", str(out)]):
+        from recsim.studies import run_study
+
+        done = run_study(asked, out, workers=workers, executor=cluster, limit=limit)
+    if as_json:
+        say_json(studied(done))
+    else:
+        say_studied(done)
+    if len(done.failed):
+        first = done.failed["message"].iloc[0]
+        raise RecsimError(f"{out / 'failed'}: says why cells failed, the first: {first}; the same command tries them again")
+
+
+@studies.command("plan")
+def study_plan(file: StudyFile, out: StudyOut = None, as_json: Json = False) -> None:
+    """Print a shell command for each cell that is missing, for job arrays; a command whose cell is there does nothing."""
+    from recsim.studies import plan_study
+
+    asked = study_of(file)
+    out = out or Path("runs") / f"study-{asked.name}"
+    commands = [shlex.join(["recsim", "study", "cell", str(out), cell]) for cell in plan_study(asked, out)]
+    if as_json:
+        return say_json({"out": str(out), "commands": commands})
+    if commands:
+        say("\n".join(commands))
+
+
+@studies.command("cell")
+def study_cell(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study that was planned or run.")],
+    cell: Annotated[str, typer.Argument(help="Address of the cell.")],
+    as_json: Json = False,
+) -> None:
+    """Run one cell of a study here, if it is not there yet."""
+    from recsim.studies import run_one
+
+    ran = run_one(folder, cell)
+    if as_json:
+        return say_json({"out": str(folder), "cell": cell, "ran": ran})
+    say(f"{cell[:12]}  {'is done' if ran else 'was there already'}")
+
+
+@studies.command("describe")
+def study_describe(file: StudyFile, as_json: Json = False) -> None:
+    """Say how many cells a study has, how long they take and how much room."""
+    from recsim.studies import outline
+
+    facts = outline(study_of(file))
+    if as_json:
+        return say_json(facts)
+    say_outline(facts)
+
+
 @app.command()
 def describe(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of one that comes with recsim.")],
@@ -255,15 +355,20 @@ class _Interrupted(Exception):
 
 
 @contextmanager
-def _interruptible(out: Path, command: str = "run", sign: str = "manifest.json") -> Iterator[None]:
-    """Turn an interruption into a line that says how to go on with what is in *out*, if its *sign* is there by then."""
+def _interruptible(
+    out: Path, command: str = "run", sign: str = "manifest.json", again: Sequence[str] = ()
+) -> Iterator[None]:
+    """Turn an interruption into a line that says how to go on with what is in *out*, if its *sign* is there by then.
+
+    again: the command that goes on, where that is not the one that resumes.
+    """
     try:
         yield
     except KeyboardInterrupt:
         if not (out / sign).is_file():
             raise
-        again = f"recsim {command} --resume --out {shlex.quote(str(out))}"
-        raise _Interrupted(f"interrupted: what is done is kept; go on with {again}") from None
+        text = shlex.join(["recsim", *(again or [command, "--resume", "--out", str(out)])])
+        raise _Interrupted(f"interrupted: what is done is kept; go on with {text}") from None
 
 
 def _stop(*_: object) -> NoReturn:

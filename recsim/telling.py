@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recsim.archive import Run
     from recsim.comparison import Comparison
     from recsim.scenario import Scenario
+    from recsim.studies import StudyResult
 
 SHOWN = {
     "coverage": "share of items",
@@ -279,3 +280,25 @@ def _with_interval(estimate: Mapping[str, Any]) -> str:
 
 def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def studied(done: StudyResult) -> dict[str, Any]:
+    """Return what `study --json` prints."""
+    return {"out": str(done.folder), "cells": done.cells, "ran": done.ran, "failed": done.failed.to_dict("records")}
+
+
+def say_studied(done: StudyResult) -> None:
+    """Print how many cells a study has, and where they are, for people."""
+    failed = done.failed["cell"].nunique()
+    there = f"{done.cells:,}: {done.ran - failed:,} run now, {done.cells - done.ran:,} there already"
+    say_pairs({"cells": f"{there}, {failed:,} failed" if failed else there, "study": str(done.folder)})
+
+
+def say_outline(facts: Mapping[str, Any]) -> None:
+    """Print what a study will take, for people."""
+    say_pairs({
+        "study": f"{facts['name']}: {facts['about']}".removesuffix(": "),
+        "cells": f"{facts['cells']:,} ({facts['points']:,} points, {facts['seeds']:,} seed{'s' * (facts['seeds'] != 1)})",
+        "time": f"very roughly {_duration(facts['seconds'])} on one core, from two epochs of the first cell",
+        "disk": f"about {_bytes(facts['bytes'])}, {facts['rows']:,} values",
+    })  # fmt: skip

@@ -17,14 +17,16 @@ FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
     {"plot", "verdict", "expectation"},
-    {"comparison", "abtest", "attribution", "recovery"},
-    {"plans", "tuning"},
+    {"comparison", "abtest", "attribution", "recovery", "studies"},
+    {"plans", "tuning", "executors"},
+    {"workers"},
     {"cells"},
-    {"running", "arms", "offpolicy"},
+    {"running", "arms", "offpolicy", "keeping"},
     {"simulation"},
     {"clock", "crowd", "feed", "benchmark"},
     {"stock"},
     {"archive"},
+    {"settings"},
     {"scenario", "clickworlds"},
     {"replays"},
     {"calibration"},
@@ -36,7 +38,7 @@ FLOORS = [
     {"candidates", "posteriors", "models", "likelihoods", "concentration", "rarity", "accuracy", "likeness", "groups"},
     {"lottery"},
     {"world", "network", "estimators"},
-    {"catalog", "population", "consumption", "eventlog", "datasets", "impressions"},
+    {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios"},
     {"errors", "randomness", "inference", "tables", "console"},
 ]  # fmt: skip
@@ -46,6 +48,7 @@ NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
     "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
     "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
+    "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"},
 }  # fmt: skip
 
 
