@@ -171,6 +171,7 @@ class Archive:
 
     def __init__(self, folder: Path, scenario: Scenario, seed: int) -> None:
         self.folder, self.scenario, self.seed = folder, scenario, seed
+        self.hash = scenario.hash  # once: an interruption within pydantic would not come out as what it is
         self.seconds_before = 0.0
 
     @classmethod
@@ -223,7 +224,7 @@ class Archive:
         """Write and return the manifest: what ran, on what, how far it is."""
         manifest = {
             "name": self.scenario.name, "status": status, "seed": self.seed, "world_seed": self.scenario.world_seed,
-            "scenario_hash": self.scenario.hash, "digest": digest, "seconds": round(seconds, 3),
+            "scenario_hash": self.hash, "digest": digest, "seconds": round(seconds, 3),
         } | more | {"versions": versions(), "platform": _platform()}  # fmt: skip
         self._text("manifest.json", json.dumps(manifest, indent=2) + "\n")
         return manifest
@@ -313,7 +314,7 @@ class Archive:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        metadata = {"seed": str(self.seed), "scenario": self.scenario.hash} | (about or {})
+        metadata = {"seed": str(self.seed), "scenario": self.hash} | (about or {})
         with whole(path) as part:
             pq.write_table(pa.table(columns, metadata=metadata), part, compression="zstd", compression_level=1)
 

@@ -110,7 +110,7 @@ def test_signals_end_a_run_with_130_and_how_to_go_on(small_file: str, number: in
             time.sleep(0.05)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.splitlines()[-1].endswith("go on with recsim run --resume --out 'the run'")
     assert json.loads(Path("the run/manifest.json").read_text())["status"] == "interrupted"
 
