@@ -134,6 +134,7 @@ WITH_SUPPORT: dict[str, rs.Policy] = {  # settings under which a thousand visits
     "Thompson": policies.Thompson(prior_clicks=20_000, prior_misses=40_000),
 }
 WITHOUT: dict[str, rs.Policy] = {
+    "HumanQuota": rs.HumanQuota(),
     "Calibrated": policies.Calibrated(),
     "Diversify": policies.Diversify(),
     "Greedy": rs.Greedy(),
