@@ -91,16 +91,9 @@ def lean(scenario: Scenario) -> Scenario:
 
 
 # ----------------------------------------------------------------------------------------------------------- the timing
-def _epochs(scenario: Scenario, day: float) -> tuple[int, int]:
-    """Return how many cuts and how many deployments there are before a day."""
-    second, every, latency = (round(days * DAY) for days in (day, scenario.retrain.every, scenario.retrain.latency))
-    return max(0, (second - 1) // every), max(0, (second - 1 - latency) // every)
-
-
 def _whole_epochs(scenario: Scenario, warm_up: float) -> int:
     """Return how many epochs lie wholly after the fork."""
-    total, before = _epochs(scenario, scenario.days)[1] + 1, _epochs(scenario, warm_up)[1]
-    return total - before - (1 if warm_up else 0)
+    return scenario.epochs - scenario.models(warm_up)[1] - (1 if warm_up else 0)
 
 
 def parting_day(first: Scenario, given: float | None = None) -> float:
@@ -114,7 +107,7 @@ def parting_day(first: Scenario, given: float | None = None) -> float:
         return next((day for day in days if day < first.days and _whole_epochs(first, day) > 0), 0.0)
     if not (isinstance(given, (int, float)) and 0 <= given < first.days):
         raise RecsimError(f"warm_up: must be a day from 0 to before {first.days:g}, the end of the run, not {given!r}")
-    cuts, deployments = _epochs(first, given)
+    cuts, deployments = first.models(given)
     if cuts != deployments:
         good = cuts * first.retrain.every
         raise RecsimError(f"warm_up: on day {given:g} a model waits to go live; give {good:g}, the day of the cut, or 0")
@@ -129,7 +122,7 @@ def last_epochs(first: Scenario, warm_up: float, given: int | None) -> int:
     Raises RecsimError for more than there are after the warm-up.
     """
     most = _whole_epochs(first, warm_up)
-    last = max(1, min(most, (_epochs(first, first.days)[1] + 1) // 4)) if given is None else whole_number("last", given, 1)
+    last = max(1, min(most, first.epochs // 4)) if given is None else whole_number("last", given, 1)
     if last > most:
         raise RecsimError(f"last: there are {most} whole epochs after the warm-up; average over that many at most")
     return last

@@ -38,7 +38,7 @@ COUNTED = "visits", "feed_clicks", "clicks", "spent", "labels"  # summed from th
 APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
     "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
-    "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "settings", "executors", "workers", "stores",
+    "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "executors", "workers", "stores",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 

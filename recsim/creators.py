@@ -84,17 +84,14 @@ class Creators(Recipe):
 
     maker: ClassVar[Maker] = Maker.HUMAN
     """Who makes their items."""
+    decides: ClassVar[bool] = False
+    """Whether they settle on the day what comes out: `make` is asked at each of their moments."""
 
     every: float = Field(1.0, ge=1 / DAY, description="days between the moments at which something may be released")
     from_day: float = Field(0.0, ge=0, description="day from which they work; the first release is a moment later")
     to_day: float = Field(float("inf"), ge=0, allow_inf_nan=True, description="day before which the last release is")
     appeal: float = Field(1.0, gt=0, le=1e6, description="factor on the appeal that the catalogue would give their items")
     wrong: float = Field(0.0, ge=0, le=1, description="share of their items whose maker the platform gets wrong")
-
-    @property
-    def decides(self) -> bool:
-        """Whether they settle on the day what comes out: `make` is asked at each of their moments."""
-        return False
 
     def opportunities(self, randomness: Randomness, stream: int, moments: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the running number of the moment of each item that may come out, ascending, and of who makes it, -1 for none."""
@@ -171,6 +168,8 @@ class HumanCreators(Creators):
     et al. 2023, "Modeling content creator incentives on algorithm-curated platforms" (ICLR). The forms are ours.
     """
 
+    decides: ClassVar[bool] = True  # since it is about their profiles
+
     creators: int = Field(20, ge=1, le=100_000, description="number of creators")
     rate: float = Field(0.05, ge=0, le=1, description="probability that each releases an item at a moment")
     focus: float = Field(20.0, gt=0, le=1e6, description="the larger, the closer are items to what they are meant to be about")
@@ -178,11 +177,6 @@ class HumanCreators(Creators):
     patience: float = Field(
         float("inf"), gt=0, allow_inf_nan=True, description="days that her items may go unseen before she gives up"
     )
-
-    @property
-    def decides(self) -> bool:
-        """Whether they settle on the day what comes out: always, since it is about their profiles."""
-        return True
 
     def opportunities(self, randomness: Randomness, stream: int, moments: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the items by a coin for each creator and moment."""
@@ -245,6 +239,7 @@ class AICreators(Creators):
     """
 
     maker: ClassVar[Maker] = Maker.AI
+    decides: ClassVar[bool] = True
 
     items: float = Field(5.0, ge=0, description="items released at each moment; a fraction is the probability of one more")
     refit: int = Field(1, ge=1, description="moments from one fit to the next")
@@ -252,11 +247,6 @@ class AICreators(Creators):
     share: float = Field(0.1, gt=0, le=1, description="part of the pool that is imitated, what was shown most; 1: all of it")
     temperature: float = Field(0.8, ge=0, le=10, description="factor on the spread of the law; below 1 it is narrowed")
     human: float = Field(0.0, ge=0, le=1, description="weight in each fit of all items that are labelled human")
-
-    @property
-    def decides(self) -> bool:
-        """Whether they settle on the day what comes out: always."""
-        return True
 
     def opportunities(self, randomness: Randomness, stream: int, moments: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the items of each moment, all of one machine."""

@@ -38,14 +38,12 @@ def expect(scenario: Scenario) -> dict[str, Any]:
 
 def _timeline(scenario: Scenario) -> dict[str, Any]:
     """Return how often the model is cut and deployed before the run ends, and the days of the first and last epoch."""
-    every, latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
-    end = round(scenario.days * DAY)
-    cuts, deployments = (end - 1) // every, max(0, (end - 1 - latency) // every)
-    began = deployments * every + latency if deployments else 0
+    cuts, deployments = scenario.models(scenario.days)
+    began = scenario.end_of(deployments - 1) if deployments else 0.0
     return {
         "days": scenario.days, "epochs": deployments + 1, "cuts": cuts, "deployments": deployments,
         "every_days": scenario.retrain.every, "latency_days": scenario.retrain.latency,
-        "first_epoch_days": min(end, every + latency) / DAY, "last_epoch_days": (end - began) / DAY,
+        "first_epoch_days": scenario.end_of(0), "last_epoch_days": scenario.days - began,
     }  # fmt: skip
 
 
@@ -94,7 +92,7 @@ def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, i
     moving = 24 * topics * bool(scenario.dynamics)
     people = sizes["users"] * (24 * topics + moving + 8 * scenario.slate + 16 * factors + 150)
     catalogue = sizes["items"] * (60 * topics + 16 * factors + 600)
-    shown = visits["impressions_at_most"] // _timeline(scenario)["epochs"] if scenario.log == "impressions" else 0
+    shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * visits["clicks_at_most"] + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
     return LIBRARIES + people + catalogue + 160 * visits["clicks_at_most"] + 150 * shown + benchmark
 
@@ -102,7 +100,7 @@ def _memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, i
 def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:
     """Return how many bytes the run folder takes at most: rows, counts of items by epoch, a checkpoint, the figure."""
     factors = 4 * int(getattr(scenario.recommender, "factors", 0))
-    counts: int = 150 * (training.intervals(scenario.training) or 1) + 60 * _timeline(scenario)["epochs"]
+    counts: int = 150 * (training.intervals(scenario.training) or 1) + 60 * scenario.epochs
     checkpoint = sizes["users"] * (factors + 20) + sizes["items"] * (factors + counts)
     shown = visits["impressions_at_most"] if scenario.log == "impressions" else 0
     return PARQUET * (visits["clicks_at_most"] + shown) + checkpoint + 1_000_000

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from recsim.errors import RecsimError
 
@@ -32,7 +35,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Raises RecsimError when the disk does not let us.
     """
-    part = path.with_name(f".{path.name}{PART}")
+    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}{PART}")  # another process may be writing the same file
     with faults(path):
         try:
             yield part
@@ -40,6 +43,21 @@ def whole(path: Path) -> Iterator[Path]:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return the table of a TOML file; *what* file it should be.
+
+    Raises RecsimError when it is missing, no text, or broken.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecsimError(f"{path}: there is no such file; give the path of a {what} file") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise RecsimError(f"{path}: cannot be read as text ({fault}); give a TOML file") from None
+    except tomllib.TOMLDecodeError as fault:
+        raise RecsimError(f"{path}: broken TOML: {fault}; mend it there") from None
 
 
 def absent(path: Path, mend: str) -> None:

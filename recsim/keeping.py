@@ -15,7 +15,6 @@ from recsim.errors import RecsimError, nearest
 from recsim.recipe import Recipe
 from recsim.scenario import Scenario
 from recsim.simulation import World
-from recsim.world import DAY
 
 Rows = list[tuple[str, int, str, str, float]]
 WINDOWS = "every epoch", "first trained", "last quarter", "last 4"
@@ -46,7 +45,7 @@ class Keep(Recipe):
     def check(self, scenario: Scenario, figures: Iterable[tuple[str, str]]) -> None:
         """Raise RecsimError where a window does not fit into a run, or nothing among its figures (group, metric) is kept."""
         for window in self.windows:
-            spans(window, epochs_of(scenario))
+            spans(window, scenario.epochs)
         groups, metrics = {group for group, _ in figures}, {metric for _, metric in figures}
         for name, wanted, there in (("groups", self.groups, groups), ("metrics", self.metrics, metrics)):
             for pattern in wanted:
@@ -56,16 +55,6 @@ class Keep(Recipe):
     def holds(self, group: str, metric: str) -> bool:
         """Return whether a metric of a group is kept."""
         return any(fnmatchcase(metric, one) for one in self.metrics) and any(fnmatchcase(group, one) for one in self.groups)
-
-
-def epochs_of(scenario: Scenario) -> int:
-    """Return how many epochs a run has: one before the first deployment, and one from each on.
-
-    >>> epochs_of(Scenario(days=28))
-    4
-    """
-    end, every, latency = (round(days * DAY) for days in (scenario.days, scenario.retrain.every, scenario.retrain.latency))
-    return max(0, (end - 1 - latency) // every) + 1
 
 
 def spans(window: str, epochs: int) -> list[tuple[int, int]]:

@@ -30,7 +30,6 @@ from recsim.estimators import (
     to_open_bandit,
 )
 from recsim.policies import Placing, Policy
-from recsim.scenario import Scenario
 from recsim.simulation import World
 from recsim.world import DAY, NOTHING, Items32, Published, Ranking, Slate, Visits
 
@@ -116,7 +115,7 @@ def beside(run: Run, target: Policy, first: int = 0, last: int | None = None, *,
 
     watched = _Watched(serving=run.scenario.policy, other=target, note=note)
     world = World(run.scenario.but(policy=watched), run.seed)
-    world.advance(_end(run.scenario, last))
+    world.advance(run.scenario.end_of(last))
     return _joined(rows, parts)
 
 
@@ -204,17 +203,11 @@ def served(run: Run, policy: Policy, first: int = 0, last: int | None = None) ->
     world = World(run.scenario, run.seed, forks=policy.tastes)
     if first:
         world.on_deploy = part
-        world.advance(min(_end(run.scenario, first - 1) + 1 / DAY, run.scenario.days))
+        world.advance(min(run.scenario.end_of(first - 1) + 1 / DAY, run.scenario.days))
     else:
         part(world)
-    rows = pd.DataFrame(twins[0].advance(_end(run.scenario, last)).impressions.columns())
+    rows = pd.DataFrame(twins[0].advance(run.scenario.end_of(last)).impressions.columns())
     return rows[rows["epoch"] >= first].reset_index(drop=True)
-
-
-def _end(scenario: Scenario, epoch: int) -> float:
-    """Return the day on which an epoch ends."""
-    every, latency = (round(days * DAY) for days in (scenario.retrain.every, scenario.retrain.latency))
-    return min(((epoch + 1) * every + latency) / DAY, scenario.days)
 
 
 def _check(run: Run, policy: Policy) -> None:

@@ -215,5 +215,4 @@ def _history(scenario: Scenario, cells: dict[tuple[str, int], Cell]) -> pd.DataF
         for (arm, seed), cell in cells.items()
     ]
     frame = pd.concat(frames, ignore_index=True)
-    ends = (frame["epoch"] + 1) * scenario.retrain.every + scenario.retrain.latency
-    return frame.assign(day=np.minimum(ends, scenario.days))[["arm", "seed", "epoch", "day", "metric", "value"]]
+    return frame.assign(day=frame["epoch"].map(scenario.end_of))[["arm", "seed", "epoch", "day", "metric", "value"]]

@@ -17,7 +17,8 @@ from recsim.calibration import CalibratedItems, CalibratedUsers
 from recsim.catalog import Catalog, SyntheticItems
 from recsim.creators import Creators
 from recsim.dynamics import Dynamics
-from recsim.errors import RecsimError, nearest
+from recsim.errors import RecsimError
+from recsim.files import read_toml
 from recsim.network import Network
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
@@ -25,6 +26,7 @@ from recsim.presence import Arrivals, Lifetime
 from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
 from recsim.recommenders import ALS, Oracle, Popularity, Random, Recommender
 from recsim.replays import LogReplay
+from recsim.settings import changed
 from recsim.signals import AnchorReplay, OrganicLift, Signal
 from recsim.training import Rule, intervals
 from recsim.world import DAY
@@ -146,10 +148,10 @@ class Scenario(Recipe):
 
     def with_settings(self, settings: dict[str, str], where: str = "--set") -> Scenario:
         """Return the scenario with settings given as text by dotted path, such as {"recommender.factors": "64"}."""
-        table = self.table()
-        for path, text in settings.items():
-            _put(table, path.split("."), _value(text), f"{where} {path}")
-        return Scenario.parse(table, where=where)
+        try:
+            return changed(self, {path: _value(text) for path, text in settings.items()})
+        except RecsimError as fault:
+            raise RecsimError(f"{where} {fault}") from None
 
     def controls(self, from_day: float = 0.0) -> dict[str, Scenario]:
         """Return the arms beside which an effect of the loop can be seen, by name.
@@ -172,6 +174,25 @@ class Scenario(Recipe):
             **({"open loop": self.but(open_loop=True)} if from_clicks else {}),
             "all items known": self.but(signals=(*self.signals, known)),
         }
+
+    def models(self, day: float) -> tuple[int, int]:
+        """Return how many models are cut before a day, and how many are deployed before it.
+
+        >>> Scenario(days=28).models(14.0), Scenario(days=28).models(14.5)
+        ((1, 1), (2, 2))
+        """
+        second, every, latency = (round(days * DAY) for days in (day, self.retrain.every, self.retrain.latency))
+        return max(0, (second - 1) // every), max(0, (second - 1 - latency) // every)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs a run has: one before the first deployment, and one from each on."""
+        return self.models(self.days)[1] + 1
+
+    def end_of(self, epoch: int) -> float:
+        """Return the day on which an epoch ends."""
+        every, latency = (round(days * DAY) for days in (self.retrain.every, self.retrain.latency))
+        return min(((epoch + 1) * every + latency) / DAY, self.days)
 
     def table(self) -> dict[str, Any]:
         """Return the scenario as a nested table of plain values, every setting written out."""
@@ -219,7 +240,7 @@ def _with_kinds(schema: Any) -> Any:
 
 def _with_base(path: Path, base: str | Path | None, depth: int = 0) -> dict[str, Any]:
     """Return the table of a file laid over that of its base."""
-    table = _read(path)
+    table = read_toml(path, "scenario")
     named = table.pop("base", None)
     if named is None:
         return table
@@ -241,40 +262,12 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecsimError(f"{path}: there is no such file; give the path of a scenario file") from None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise RecsimError(f"{path}: cannot be read as text ({fault}); give a TOML file") from None
-    except tomllib.TOMLDecodeError as fault:
-        raise RecsimError(f"{path}: broken TOML: {fault}; mend it there") from None
-
-
 def _value(text: str) -> Any:
     """Return a setting's value as TOML reads it; what is no TOML value is a word."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, KeyError):
         return text
-
-
-def _put(table: Any, path: list[str], value: Any, where: str) -> None:
-    """Set one place of a nested table; naming another kind there starts its table anew."""
-    for part in path[:-1]:
-        if isinstance(table, list) and part.isdigit() and int(part) < len(table):
-            table = table[int(part)]
-        elif isinstance(table, dict) and isinstance(table.get(part), (dict, list)):
-            table = table[part]
-        else:
-            tables = [name for name, below in table.items() if isinstance(below, dict)] if isinstance(table, dict) else []
-            raise RecsimError(f"{where}: there is no table {part!r}; {nearest(part, tables)}")
-    if not isinstance(table, dict):
-        raise RecsimError(f"{where}: does not lead to a setting; give a path such as recommender.factors")
-    if path[-1] == "kind" and table.get("kind") != value:
-        table.clear()
-    table[path[-1]] = value
 
 
 def _plain(value: Any) -> Any:

@@ -1,32 +1,34 @@
-"""Settings by path: a scenario with some of them changed, all at once, to values of a file or to recipes of one's own."""
+"""Settings by path: a recipe with some of them changed, all at once, to values of a file or to recipes of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from recsim.errors import RecsimError, nearest
 from recsim.recipe import Recipe
-from recsim.scenario import Scenario
+
+Kept = TypeVar("Kept", bound=Recipe)
 
 
-def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
-    """Return the scenario with settings changed by dotted path, in their order; None means the default of a setting.
+def changed(recipe: Kept, values: Mapping[str, Any]) -> Kept:
+    """Return a recipe, such as a scenario, with settings changed by dotted path, in their order; None is the default.
 
     A value is what a scenario file could say there, or a recipe. What is not changed stays the object that it is, so that recipes
     of classes that no file could name are kept. Raises RecsimError, with the path, where there is no such setting, or the
-    scenario as a whole does not hold.
+    recipe as a whole does not hold.
 
+    >>> from recsim.scenario import Scenario
     >>> changed(Scenario(), {"policy.kind": "EpsilonGreedy", "policy.epsilon": 0.2}).policy
     EpsilonGreedy(epsilon=0.2)
     """
-    opened = _Opened(scenario)
+    opened = _Opened(recipe)
     for path, value in values.items():
         try:
             opened.put(path.split("."), value)
         except KeyError as fault:
             raise RecsimError(f"{path}: {fault.args[0]}") from None
-    return Scenario(**opened.closed())
+    return type(recipe)(**opened.closed())
 
 
 class _Opened:
@@ -63,7 +65,7 @@ def _put(holder: Any, path: list[str], value: Any) -> Any:
     """Return what a setting holds, changed at a path in it: a recipe, a list of them, or a table."""
     name, *rest = path
     if name == "kind" and not rest and isinstance(holder, (Recipe, _Opened, dict)):
-        return {"kind": value}
+        return holder if _kind(holder) == value else {"kind": value}  # another kind begins with its own defaults
     if isinstance(holder, (tuple, list)):
         if not (name.isdigit() and int(name) < len(holder)):
             raise KeyError(f"{name!r} is no place in a list of {len(holder)}; give a number from 0 on")
@@ -77,6 +79,12 @@ def _put(holder: Any, path: list[str], value: Any) -> Any:
         raise KeyError(f"there is no table with {name!r}; give its kind first, or a whole table as level")
     holder.put(path, value)
     return holder
+
+
+def _kind(holder: Any) -> Any:
+    if isinstance(holder, dict):
+        return holder.get("kind")
+    return holder.kind.__name__ if isinstance(holder, _Opened) else holder.kind
 
 
 def _closed(part: Any) -> Any:

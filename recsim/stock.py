@@ -45,6 +45,7 @@ class Stock:
         self.items, self.slots, self.released = self.planned, None, self.planned.released(0)
         self.makers = [place for place, creators in enumerate(scenario.creators) if creators.decides]
         self.states = {place: self._begin(place) for place in self.makers}
+        self._moments = {place: scenario.creators[place].moments(scenario.days) for place in self.makers}
         self.schedule, self.turn = self._schedule(), 0
         self.demand = self._demand()
 
@@ -56,8 +57,7 @@ class Stock:
     def _schedule(self) -> Ints:
         """Return all seconds after the first at which the stock changes, or somebody decides whether it does, ascending."""
         days = np.arange(1, math.ceil(self.scenario.days)) if self.ages else np.zeros(0, np.int64)
-        moments = [self.scenario.creators[place].moments(self.scenario.days) for place in self.makers]
-        seconds = np.unique(np.concatenate([self.planned.born, days * DAY, *moments]))
+        seconds = np.unique(np.concatenate([self.planned.born, days * DAY, *self._moments.values()]))
         return seconds[seconds > 0]
 
     @property
@@ -108,7 +108,7 @@ class Stock:
         market = self._market(second, impressions[: self.released], clicks[: self.released]) if self.makers else None
         for place in self.makers:
             creators = self.scenario.creators[place]
-            if market is not None and second in creators.moments(self.scenario.days):
+            if market is not None and second in self._moments[place]:
                 theirs = np.flatnonzero(self.items.address[due] >> 24 == 1 + place)
                 made = creators.make(self.randomness, self.states[place], market, self.items.take(due.start + theirs))
                 if not type(creators).__module__.startswith("recsim."):
@@ -124,11 +124,12 @@ class Stock:
 
     def _market(self, second: int, impressions: Ints, clicks: Ints) -> Market:
         """Return what makers see of what is out; topics of new interests are left out of it."""
-        items, own = self.items.take(slice(self.released)), self._own_topics
-        topics = closure(items.topics[:, :own]) if own < items.topics.shape[1] else items.topics
+        items, out, own = self.items, slice(self.released), self._own_topics
+        topics = closure(items.topics[out, :own]) if own < items.topics.shape[1] else items.topics[out]
         return Market(
-            second, topics, items.label, items.generation, items.address, items.creator, impressions, clicks, self.slots
-        )
+            second, topics, items.label[out], items.generation[out], items.address[out], items.creator[out], impressions, clicks,
+            self.slots,
+        )  # fmt: skip
 
     @property
     def _own_topics(self) -> int:

@@ -13,10 +13,9 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from recsim.errors import RecsimError
-from recsim.files import PART, faults
+from recsim.files import PART, faults, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,15 +69,15 @@ class Store:
             with path.open("rb") as file:
                 begin = file.read(4)
                 file.seek(-4, 2)
-                whole = begin == MAGIC == file.read(4)
+                there = begin == MAGIC == file.read(4)
         except FileNotFoundError:
             return False
         except OSError:
-            whole = False
-        if not whole:
+            there = False
+        if not there:
             with faults(path):
                 path.unlink()
-        return whole
+        return there
 
     def keep(self, cell: str, content: bytes) -> None:
         """Keep a cell; it had failed before, perhaps."""
@@ -153,17 +152,9 @@ class Store:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file beside under a name that nobody else takes, and rename it when whole; on any fault nothing is left.
-
-    Raises RecsimError when the disk does not let us.
-    """
-    part = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
-    with faults(path):
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    """Write a file that is whole or not there. Raises RecsimError when the disk does not let us."""
+    with whole(path) as part:
+        part.write_bytes(content)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from recsim.cells import made_by, sources
 from recsim.designs import Design, Factor, Grid, Row
 from recsim.errors import RecsimError
 from recsim.executors import crew_of, perform
-from recsim.keeping import Keep, epochs_of, figures_of, kept_rows
+from recsim.files import read_toml
+from recsim.keeping import Keep, figures_of, kept_rows
 from recsim.progress import told
 from recsim.recipe import Kind, Recipe, explain
 from recsim.scenario import Scenario
@@ -75,7 +75,7 @@ class Study(Recipe):
         Raises RecsimError in one line when a file is missing, broken, or wrong in any setting.
         """
         path = Path(path)
-        table = {"name": path.stem} | _read(path)
+        table = {"name": path.stem} | read_toml(path, "study")
         if "base" in table:
             table["base"] = _base(path, table["base"])
         try:
@@ -116,17 +116,6 @@ def _factors(given: Mapping[str, Any], before: str = "") -> Iterator[Any]:
             yield {"path": path} | dict(value)
         else:
             yield {"path": path, "levels": list(value) if isinstance(value, (list, tuple, range)) else [value]}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecsimError(f"{path}: there is no such file; give the path of a study file") from None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise RecsimError(f"{path}: cannot be read as text ({fault}); give a TOML file") from None
-    except tomllib.TOMLDecodeError as fault:
-        raise RecsimError(f"{path}: broken TOML: {fault}; mend it there") from None
 
 
 def _base(path: Path, given: Any) -> Scenario:
@@ -331,7 +320,7 @@ def settle(store: Store, task: Task, outcome: Outcome, tries: int) -> bool:
 def write_down(store: Store, study: Study, some: Sequence[Point], tasks: Sequence[Task]) -> None:
     """Write into the folder what is asked. Raises RecsimError where it holds a study of another name."""
     kept = store.folder / "study.toml"
-    name = _read(kept).get("name") if kept.is_file() else study.name
+    name = read_toml(kept, "study").get("name") if kept.is_file() else study.name
     if name != study.name:
         raise RecsimError(f"{store.folder}: holds the study {name}, not {study.name}; choose another folder")
     store.begin(study.toml(), design_columns(study, some, tasks))
@@ -370,8 +359,8 @@ def outline(study: Study) -> dict[str, Any]:
     world.close_epoch()
     passed = time.perf_counter() - began
     one = {(group, metric): 0.0 for _, _, _, group, metric, _ in world.history}
-    history = [(0.0, epoch, "epoch", *name, value) for epoch in range(epochs_of(first)) for name, value in one.items()]
-    rows = kept_rows(history, epochs_of(first), study.keep)
+    history = [(0.0, epoch, "epoch", *name, value) for epoch in range(first.epochs) for name, value in one.items()]
+    rows = kept_rows(history, first.epochs, study.keep)
     cells = {task.cell: task.scenario.days for task in tasks}
     return {
         "name": study.name, "about": study.about, "points": len(all_points), "seeds": len(study.seeds), "cells": len(cells),

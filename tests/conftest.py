@@ -14,6 +14,7 @@ import pytest
 import recsim as rs
 from recsim import cli
 from recsim.comparison import compare
+from recsim.simulation import World
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,6 +37,18 @@ def small() -> rs.Scenario:
         signals=(rs.OrganicLift(rate=0.2, from_day=5.0),),
         log="impressions",
     )
+
+
+def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
+    """Return a world at its end, the last epoch closed."""
+    world = World(scenario, seed, **how).advance(scenario.days)
+    world.close_epoch()
+    return world
+
+
+def digests(world: World) -> tuple[str, str]:
+    """Return the digests of clicks and impressions."""
+    return world.log.digest.hex(), world.impressions.digest.hex()
 
 
 # ------------------------------------------------------------------------------------------------ one of every strategy

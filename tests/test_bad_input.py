@@ -94,13 +94,13 @@ def test_a_missing_scenario(small_file: str, name: str, says: tuple[str, ...]) -
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("recommender.factorss=3", ("--set: recommender.factorss:", "Popularity has no such setting", "prior, score")),
-        ("recommendr.score=count", ("--set recommendr.score:", "no table 'recommendr'", "did you mean 'recommender'?")),
-        ("training.0.last=3", ("--set training.0.last:", "no table '0'")),
-        ("slate=ten", ("--set: slate:", "valid integer", "not 'ten'")),
+        ("recommender.factorss=3", ("--set recommender.factorss:", "Popularity has no such setting", "prior, score")),
+        ("recommendr.score=count", ("--set recommendr.score:", "no such setting", "did you mean 'recommender'?")),
+        ("training.0.last=3", ("--set training.0.last:", "'0' is no place in a list of 0")),
+        ("slate=ten", ("--set slate:", "valid integer", "not 'ten'")),
         ("slate", ("--set slate:", "write --set recommender.factors=64")),
         ("=3", ("--set =3:", "write --set recommender.factors=64")),
-        ("policy.kind=EpsilonGredy", ("--set: policy:", "'EpsilonGredy'", "did you mean 'EpsilonGreedy'?")),
+        ("policy.kind=EpsilonGredy", ("--set policy:", "'EpsilonGredy'", "did you mean 'EpsilonGreedy'?")),
     ],
 )
 def test_a_wrong_change(small_file: str, change: str, says: tuple[str, ...]) -> None:

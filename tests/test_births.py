@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import kill_again_and_again
+from conftest import grown, kill_again_and_again
 
 import recsim as rs
 from recsim.simulation import World
@@ -15,13 +15,6 @@ from recsim.world import DAY
 BIRTHS = (rs.Birth(name="late", day=6.0, items=8, share=0.4), rs.Birth(name="early", day=2.0, items=5, share=0.3))
 
 AI = rs.AICreators(items=1.5, wrong=0.2, human=0.3)
-
-
-def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
-    """Return a world at its end, the last epoch closed."""
-    world = World(scenario, seed, **how).advance(scenario.days)
-    world.close_epoch()
-    return world
 
 
 def living(small: rs.Scenario) -> rs.Scenario:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import kill_again_and_again
+from conftest import digests, grown, kill_again_and_again
 
 import recsim as rs
 from recsim.feed import unknown_behind
@@ -15,18 +15,6 @@ from recsim.simulation import World
 from recsim.world import DAY, Ranking, Visits
 
 GROWING = (rs.Releases(items=1.3), rs.Releases(items=4, every=3.0, from_day=1.0))
-
-
-def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
-    """Return a world at its end, the last epoch closed."""
-    world = World(scenario, seed, **how).advance(scenario.days)
-    world.close_epoch()
-    return world
-
-
-def digests(world: World) -> tuple[str, str]:
-    """Return the digests of clicks and impressions."""
-    return world.log.digest.hex(), world.impressions.digest.hex()
 
 
 def test_items_come_out_when_they_are_due() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from conftest import kill_again_and_again
+from conftest import digests, grown, kill_again_and_again
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
@@ -35,18 +36,6 @@ def making(small: rs.Scenario) -> rs.Scenario:
         births=(rs.Birth(name="new", day=4.0, items=5),),
         policy=rs.Slots(pattern=("match", "match", "match", "match", "explore")),
     )  # fmt: skip
-
-
-def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
-    """Return a world at its end, the last epoch closed."""
-    world = World(scenario, seed, **how).advance(scenario.days)
-    world.close_epoch()
-    return world
-
-
-def digests(world: World) -> tuple[str, str]:
-    """Return the digests of clicks and impressions."""
-    return world.log.digest.hex(), world.impressions.digest.hex()
 
 
 def market(seed: int = 1, items: int = 40, topics: int = 4, **what: object) -> Market:
@@ -350,10 +339,7 @@ class Rolling(rs.Releases):
 
     how: str = "fine"
 
-    @property
-    def decides(self) -> bool:
-        """Whether they settle on the day what comes out: always."""
-        return True
+    decides: ClassVar[bool] = True
 
     def make(self, randomness: Randomness, state: dict[str, np.ndarray], market: Market, due: rs.Items) -> Made:
         """Return the planned items, their topics moved on by all that was made before; or what is none."""

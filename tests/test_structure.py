@@ -26,7 +26,6 @@ FLOORS = [
     {"clock", "crowd", "feed", "benchmark"},
     {"stock"},
     {"archive"},
-    {"settings"},
     {"scenario", "clickworlds"},
     {"replays"},
     {"calibration"},
@@ -38,7 +37,7 @@ FLOORS = [
     {"candidates", "posteriors", "models", "likelihoods", "concentration", "rarity", "accuracy", "likeness", "groups"},
     {"lottery"},
     {"world", "network", "estimators"},
-    {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores"},
+    {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios"},
     {"errors", "randomness", "inference", "tables", "console"},
 ]  # fmt: skip
