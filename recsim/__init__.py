@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
     from recsim.creators import AICreators, Creators, HumanCreators, Releases
-    from recsim.designs import Design, Factor, Grid, LatinHypercube, OneAtATime, Sobol
+    from recsim.designs import Design, Factor, Grid, LatinHypercube, Listed, OneAtATime, Sobol
     from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
@@ -99,7 +99,7 @@ _WHERE = {
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
     "recsim.creators": ["AICreators", "Creators", "HumanCreators", "Releases"],
-    "recsim.designs": ["Design", "Factor", "Grid", "LatinHypercube", "OneAtATime", "Sobol"],
+    "recsim.designs": ["Design", "Factor", "Grid", "LatinHypercube", "Listed", "OneAtATime", "Sobol"],
     "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
@@ -190,6 +190,7 @@ __all__ = [
     "LatinHypercube",
     "Leaving",
     "Lifetime",
+    "Listed",
     "LogReplay",
     "LogisticMF",
     "Luce",

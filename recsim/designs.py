@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from recsim.errors import RecsimError
+from recsim.errors import RecsimError, nearest
 from recsim.randomness import Randomness
 from recsim.recipe import Recipe
 
@@ -89,6 +89,26 @@ class Factor(Recipe):
         if self.levels:
             return _level(self.levels[int(share * len(self.levels))])
         return self._at(share)
+
+    def chosen(self, given: Any) -> Level:
+        """Return the listed level that is called *given*, or, of a range, the level of that value.
+
+        Raises RecsimError for what is no level, or lies out of the range.
+
+        >>> Factor(path="policy.epsilon", low=0.0, high=0.2).chosen(0.05).value
+        0.05
+        """
+        if self.levels:
+            found = next((level for level in self.listed() if level.label == given), None)
+            if found is None:
+                labels = [str(level.label) for level in self.listed()]
+                raise RecsimError(f"{self.path} has no level {given!r}; {nearest(str(given), labels)}")
+            return found
+        low, high = self.low or 0.0, self.high or 0.0
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not low <= given <= high:
+            raise RecsimError(f"{self.path} goes from {low:g} to {high:g}, which {given!r} is not in; take another value")
+        value = float(f"{given:.{DIGITS}g}")
+        return Level(*2 * (round(value) if self.whole else value,))
 
     def _at(self, share: float) -> Level:
         low, high = self.low or 0.0, self.high or 0.0
@@ -169,6 +189,39 @@ class OneAtATime(Design):
             for place, factor in enumerate(factors)
             for level in factor.listed()[1:]
         ]
+
+
+class Listed(Design):
+    """Points that are given one by one: for designs that other programs make, or that follow from what was found so far."""
+
+    points: tuple[tuple[Any, ...], ...] = Field(min_length=1, description="of each point, the level of every factor in order")
+
+    @field_validator("points", mode="before")
+    @classmethod
+    def _rows(cls, given: Any) -> Any:
+        return tuple(tuple(row) if isinstance(row, (list, tuple)) else row for row in given) if isinstance(given, list) else given
+
+    def size(self, factors: Sequence[Factor]) -> int:
+        """Return the number of points."""
+        return len(self.points)
+
+    def lay(self, factors: Sequence[Factor]) -> list[Row]:
+        """Return the points in their order. Raises RecsimError where one has too few values, or one that is no level.
+
+        >>> factors = [Factor(path="slate", levels=(5, 10)), Factor(path="days", low=0, high=1)]
+        >>> Listed(points=((5, 0.1), (10, 0.2))).lay(factors)[1]
+        (Level(label=10, value=10), Level(label=0.2, value=0.2))
+        """
+        return [self._row(number, values, factors) for number, values in enumerate(self.points)]
+
+    @staticmethod
+    def _row(number: int, values: tuple[Any, ...], factors: Sequence[Factor]) -> Row:
+        if len(values) != len(factors):
+            raise RecsimError(f"design.points: point {number} has {len(values)} values for {len(factors)} factors; give one each")
+        try:
+            return tuple(factor.chosen(value) for factor, value in zip(factors, values, strict=True))
+        except RecsimError as fault:
+            raise RecsimError(f"design.points: point {number}: {fault}") from None
 
 
 class _Sample(Design):

@@ -17,7 +17,7 @@ from recsim.scenario import Scenario
 from recsim.simulation import World
 
 Rows = list[tuple[str, int, str, str, float]]
-WINDOWS = "every epoch", "first trained", "last quarter", "last 4"
+WINDOWS = "every epoch", "first trained", "last quarter", "last 4", "epoch 7"
 
 
 class Keep(Recipe):
@@ -26,7 +26,7 @@ class Keep(Recipe):
     metrics: tuple[str, ...] = Field(("*",), min_length=1, description='names, or patterns such as "coverage*"')
     groups: tuple[str, ...] = Field(("*",), min_length=1, description='groups, such as "all" or "niche", or patterns')
     windows: tuple[str, ...] = Field(
-        ("last quarter",), min_length=1, description='"every epoch", "first trained", "last quarter" or "last 4"'
+        ("last quarter",), min_length=1, description='"every epoch", "first trained", "last quarter", "last 4" or "epoch 7"'
     )
 
     @field_validator("metrics", "groups", "windows", mode="before")
@@ -38,7 +38,7 @@ class Keep(Recipe):
     @classmethod
     def _known(cls, windows: tuple[str, ...]) -> tuple[str, ...]:
         for window in windows:
-            if window not in WINDOWS and not re.fullmatch(r"last [1-9]\d{0,5}", window):
+            if window not in WINDOWS and not re.fullmatch(r"(last [1-9]|epoch \d)\d{0,5}", window):
                 raise ValueError(f"there is no window {window!r}; {nearest(window, WINDOWS)}")
         return tuple(dict.fromkeys(windows))
 
@@ -62,8 +62,8 @@ def spans(window: str, epochs: int) -> list[tuple[int, int]]:
 
     Raises RecsimError where a run has too few epochs for it.
 
-    >>> spans("every epoch", 3), spans("first trained", 3), spans("last quarter", 8), spans("last 3", 8)
-    ([(0, 0), (1, 1), (2, 2)], [(1, 1)], [(6, 7)], [(5, 7)])
+    >>> spans("every epoch", 3), spans("first trained", 3), spans("last quarter", 8), spans("last 3", 8), spans("epoch 4", 8)
+    ([(0, 0), (1, 1), (2, 2)], [(1, 1)], [(6, 7)], [(5, 7)], [(4, 4)])
     """
     if window == "every epoch":
         return [(epoch, epoch) for epoch in range(epochs)]
@@ -71,6 +71,11 @@ def spans(window: str, epochs: int) -> list[tuple[int, int]]:
         if epochs < 2:
             raise RecsimError("keep.windows: no model is ever deployed; leave out 'first trained', or run for longer")
         return [(1, 1)]
+    if window.startswith("epoch "):
+        epoch = int(window.removeprefix("epoch "))
+        if epoch >= epochs:
+            raise RecsimError(f"keep.windows: {window!r} is beyond the last of a run, {epochs - 1}; take an earlier one")
+        return [(epoch, epoch)]
     last = max(1, epochs // 4) if window == "last quarter" else int(window.removeprefix("last "))
     if last > epochs:
         raise RecsimError(f"keep.windows: {window!r} is more than the {epochs} epochs of a run; take fewer")

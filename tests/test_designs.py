@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import sobol_indices
@@ -13,7 +15,8 @@ SLATES = rs.Factor(path="slate", levels=(5, 10, 20))
 RATES = rs.Factor(path="visits.rate", low=0.1, high=10.0, scale="log", steps=5)
 SIZES = rs.Factor(path="recommender.factors", low=8, high=64, whole=True, steps=2)
 FACTORS = [SLATES, RATES, SIZES]
-EVERY = [rs.Grid(), rs.OneAtATime(), rs.LatinHypercube(points=7), rs.Sobol(points=8)]
+ROWS = [[5, 0.2, 8], [20, 10.0, 9]]
+EVERY = [rs.Grid(), rs.OneAtATime(), rs.LatinHypercube(points=7), rs.Sobol(points=8), rs.Listed(points=ROWS)]
 
 
 def values(design: rs.Design, factors: list[rs.Factor] = FACTORS) -> list[tuple[object, ...]]:
@@ -124,3 +127,21 @@ def test_a_sobol_design_takes_powers_of_two() -> None:
     """Other numbers are refused, with the next that would do."""
     with pytest.raises(rs.RecsimError, match="must be a power of 2, such as 128"):
         rs.Sobol(points=100)
+
+
+@pytest.mark.parametrize(
+    ("point", "says"),
+    [
+        ((5, 0.1), "point 1 has 2 values for 3 factors"),
+        ((6, 0.1, 8), "point 1: slate has no level 6; valid are 10, 20, 5"),
+        (([5], 0.1, 8), "point 1: slate has no level"),
+        ((5, 11.0, 8), "point 1: visits.rate goes from 0.1 to 10, which 11.0 is not in"),
+        ((5, float("nan"), 8), "which nan is not in"),
+        ((5, "much", 8), "which 'much' is not in"),
+        ((5, 1.0, True), "which True is not in"),
+    ],
+)
+def test_a_listed_point_that_cannot_be_is_one_line(point: tuple[object, ...], says: str) -> None:
+    """The point is named by its number, and the factor by its path."""
+    with pytest.raises(rs.RecsimError, match=re.escape(says)):
+        rs.Listed(points=((5, 0.1, 8), point)).lay(FACTORS)
