@@ -67,8 +67,11 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     )
     from recsim.recovery import Recovery, recover
     from recsim.replays import LogReplay
+    from recsim.resampling import bootstrapped, recalibrated
+    from recsim.robustness import Robustness, assumed, survives
     from recsim.running import run
     from recsim.scenario import Retrain, Scenario, schema
+    from recsim.searching import Search, search
     from recsim.signals import AnchorReplay, EditorPicks, FriendShares, OrganicLift, Panel, Signal, Survey
     from recsim.simulation import World
     from recsim.slots import Slots
@@ -121,8 +124,11 @@ _WHERE = {
     ],
     "recsim.recovery": ["Recovery", "recover"],
     "recsim.replays": ["LogReplay"],
+    "recsim.resampling": ["bootstrapped", "recalibrated"],
+    "recsim.robustness": ["Robustness", "assumed", "survives"],
     "recsim.running": ["run"],
     "recsim.scenario": ["Retrain", "Scenario", "schema"],
+    "recsim.searching": ["Search", "search"],
     "recsim.signals": ["AnchorReplay", "EditorPicks", "FriendShares", "OrganicLift", "Panel", "Signal", "Survey"],
     "recsim.simulation": ["World"],
     "recsim.slots": ["Slots"],
@@ -223,10 +229,12 @@ __all__ = [
     "Releases",
     "Reservoir",
     "Retrain",
+    "Robustness",
     "Rows",
     "Rule",
     "Run",
     "Scenario",
+    "Search",
     "Seen",
     "Shares",
     "Signal",
@@ -251,8 +259,10 @@ __all__ = [
     "World",
     "WrongLabels",
     "ab_test",
+    "assumed",
     "attribute",
     "benchmark",
+    "bootstrapped",
     "calibrate",
     "calibrate_clicks",
     "compare",
@@ -265,11 +275,14 @@ __all__ = [
     "plot",
     "polarisation",
     "read_impressions",
+    "recalibrated",
     "recover",
     "run",
     "run_study",
     "schema",
+    "search",
     "survival",
+    "survives",
     "variety",
 ]
 

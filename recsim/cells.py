@@ -39,6 +39,7 @@ APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
     "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
     "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "executors", "workers", "stores",
+    "resampling", "robustness", "searching",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 
@@ -116,10 +117,36 @@ def by_epoch(world: World) -> dict[str, npt.NDArray[Any]]:
 Work = Callable[[Scenario, Scenario, float, int], Cell]  # first arm, arm, warm-up and seed to a cell
 
 
-def _at_work(work: Work, place: int, first: Scenario, arm: Scenario, warm_up: float, seed: int) -> tuple[int, Cell]:
-    """Return a cell and its place among the jobs; Ctrl-C is for the process that handed it out."""
+def spread(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]], workers: int) -> Generator[tuple[int, Any]]:
+    """Yield what becomes of some calls as they are done, each with its place, on several processes of one thread each.
+
+    Raises RecsimError where a process was killed, and what the calls raise.
+    """
+    if (workers := min(workers, len(calls))) <= 1:
+        yield from ((place, work(*call)) for place, call in enumerate(calls))
+        return
+    from joblib import Parallel, delayed, parallel_config
+
+    try:
+        with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+            pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
+            done = pool(delayed(_at_work)(work, place, call) for place, call in enumerate(calls))
+        try:
+            for found in done:  # noqa: UP028  (`yield from` would close it before the filter below is set)
+                yield found
+        finally:
+            with warnings.catch_warnings():  # joblib warns of what an interruption leaves undone
+                warnings.simplefilter("ignore", UserWarning)
+                done.close()
+    except BrokenProcessPool as fault:
+        why = str(fault).partition(". ")[0].lower()
+        raise RecsimError(f"workers: {why}; take fewer of them, or one to see the fault itself") from None
+
+
+def _at_work(work: Callable[..., Any], place: int, call: tuple[Any, ...]) -> tuple[int, Any]:
+    """Return what becomes of a call, and its place; Ctrl-C is for the process that handed it out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return place, work(first, arm, warm_up, seed)
+    return place, work(*call)
 
 
 # --------------------------------------------------------------------------------------------------------- many of them
@@ -173,27 +200,9 @@ class Bench:
 
     def _run(self, jobs: Sequence[Job], missing: Sequence[int]) -> Generator[tuple[int, Cell]]:
         """Yield cells as they are done, each with its place among the jobs."""
-        calls = [(place, self.first, jobs[place].arm, self.warm_up, jobs[place].seed) for place in missing]
-        workers = min(self.workers, len(calls))
-        if workers <= 1:
-            yield from ((call[0], self.work(*call[1:])) for call in calls)
-            return
-        from joblib import Parallel, delayed, parallel_config
-
-        try:
-            with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-                pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
-                done = pool(delayed(_at_work)(self.work, *call) for call in calls)
-            try:
-                for cell in done:  # noqa: UP028  (`yield from` would close it before the filter below is set)
-                    yield cell
-            finally:
-                with warnings.catch_warnings():  # joblib warns of what an interruption leaves undone
-                    warnings.simplefilter("ignore", UserWarning)
-                    done.close()
-        except BrokenProcessPool as fault:
-            why = str(fault).partition(". ")[0].lower()
-            raise RecsimError(f"workers: {why}; take fewer of them, or one to see the fault itself") from None
+        calls = [(self.first, jobs[place].arm, self.warm_up, jobs[place].seed) for place in missing]
+        with closing(spread(self.work, calls, self.workers)) as done:
+            yield from ((missing[number], cell) for number, cell in done)
 
     def identity(self, job: Job) -> str:
         """Return the SHA-256 of all that a cell follows from, as hexadecimal text."""

@@ -16,8 +16,8 @@ HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
-    {"plot", "verdict", "expectation"},
-    {"comparison", "abtest", "attribution", "recovery", "studies"},
+    {"plot", "verdict", "expectation", "searching"},
+    {"comparison", "abtest", "attribution", "recovery", "studies", "resampling", "robustness"},
     {"plans", "tuning", "executors"},
     {"workers"},
     {"cells"},
@@ -47,7 +47,7 @@ NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
     "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
     "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
-    "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"},
+    "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
 }  # fmt: skip
 
 
