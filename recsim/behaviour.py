@@ -116,9 +116,22 @@ class People:
 def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "organic") -> Items32:
     """Return what people consume unsteered, one item a visit: (n,); NOTHING where they have had everything.
 
-    A draw from p_u: a topic by an exponential race with rates theta_u, then an item of it. An item that *visits* bars
-    is drawn again, topic and item, and so is a topic that no item is about; after ATTEMPTS times it is drawn from p_u
-    restricted to what is left.
+    A draw from p_u: what is `hit_upon`, or else, drawn from p_u restricted to what is left.
+    """
+    result = hit_upon(visits, interests, demand, label)
+    open_ = np.flatnonzero(result == NOTHING)
+    step = max(1, CELLS // demand.items)
+    for start in range(0, len(open_), step):
+        rows = open_[start : start + step]
+        result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights, f"{label}.rest")
+    return result
+
+
+def hit_upon(visits: Visits, interests: Floats, demand: Lottery, label: str) -> Items32:
+    """Return one draw a visit from p_u, (n,), none of them barred; NOTHING where ATTEMPTS of them were.
+
+    A topic by an exponential race with rates theta_u, then an item of it. An item that *visits* bars is drawn again, topic and
+    item, and so is a topic that no item is about. Who bars more keeps the draw, as long as it does not bar that.
     """
     result = np.full(len(visits), NOTHING, np.int32)
     open_ = np.arange(len(visits))
@@ -131,10 +144,6 @@ def organic(visits: Visits, interests: Floats, demand: Lottery, label: str = "or
         fine = (drawn != NOTHING) & ~part.barred(drawn)  # of a topic that no item is about nothing is drawn
         result[open_[fine]] = drawn[fine]
         open_ = open_[~fine]
-    step = max(1, CELLS // demand.items)
-    for start in range(0, len(open_), step):
-        rows = open_[start : start + step]
-        result[rows] = _restricted(visits.take(rows), interests[rows], demand.weights, f"{label}.rest")
     return result
 
 

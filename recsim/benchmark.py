@@ -10,16 +10,17 @@ organic log is the illusion: praise that the model gets for clicks which it caus
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import at_once
 from recsim.amounts import share_of
-from recsim.behaviour import organic
+from recsim.behaviour import hit_upon, organic
 from recsim.consumption import Consumed, nth
 from recsim.errors import RecsimError, nearest, whole_number
 from recsim.eventlog import Columns
@@ -52,24 +53,40 @@ BENCHMARK: dict[str, str] = {
 
 
 # ------------------------------------------------------------------------------------------------------ in a world
+JUDGED = 1000  # people at most on whose clicks a model is judged, spread over all people
+WAITING = 16_384  # clicks that wait for their unsteered choices, so that many are drawn at once
+
+
+class Waiting(NamedTuple):
+    """Clicks, (n,) each, that wait for their unsteered choices: the visit, which of its clicks, and interests at that second."""
+
+    visits: Visits
+    number: Ints
+    interests: Floats
+
+
 class Benchmark:
     """What is kept through an epoch for its benchmark: what people had had as it began, and what they would have chosen.
 
+    Judged is on JUDGED people at most, every so-manieth by address: the same ones in every epoch and arm.
     k: items a list; 0 where no benchmark is wanted, and then nothing is kept. had: what the epoch began with, None before its
     first click; imagined: the same and the unsteered choices since; choices: these, as (users, items).
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        """Begin an epoch."""
+    def __init__(self, scenario: Scenario, address: npt.NDArray[np.uint64]) -> None:
+        """Begin an epoch. address: (users,)."""
         self.k, self.once = scenario.benchmark, scenario.consumption == "once"
         self.bars = self.once or scenario.consumed == "leave"
         self.alike = self.bars == (scenario.consumed == "leave")  # the feed bars what the benchmark bars
+        self.judged = address % np.uint64(max(1, -(-len(address) // JUDGED))) == 0
         self._begin()
 
     def _begin(self) -> None:
         self.had: Consumed | None = None
         self.imagined: Consumed | None = None
         self.choices: list[tuple[Ints, Items32]] = []
+        self._waiting: list[Waiting] = []
+        self._demand: Lottery | None = None  # from which those who wait choose
 
     def choose(self, visits: Visits, row: Ints, interests: Floats, demand: Lottery, consumed: Consumed) -> None:
         """For each click, row i being that of visit i, draw what its user would have chosen unsteered; nobody consumes it.
@@ -82,15 +99,57 @@ class Benchmark:
             return
         if self.had is None:
             self.had, self.imagined = deepcopy(consumed), deepcopy(consumed) if self.once else None
-        number = nth(row)
-        for place in range(int(number.max()) + 1):
-            turn = np.flatnonzero(number == place)
-            asked = replace(visits.take(turn), gone=self.imagined)
-            item = organic(asked, interests[turn], demand, f"unsteered#{place}")
-            user, item = asked.user[item != NOTHING], item[item != NOTHING]
-            self.choices.append((user, item))
-            if self.imagined is not None:
-                self.imagined.add(user, item)
+        if demand is not self._demand:
+            self._draw()
+            self._demand = demand
+        ours = self.judged[visits.user]
+        self._waiting.append(Waiting(replace(visits.take(ours), gone=None), nth(row)[ours], interests[ours]))
+        if sum(len(part.number) for part in self._waiting) >= WAITING:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the choices that wait, all at once."""
+        if not self._waiting:
+            return
+        asked = _together(self._waiting)
+        user, everyone = asked.visits.user, np.arange(len(asked.number))
+        if self.imagined is None:
+            item = self._unsteered(asked, everyone, organic)
+        else:
+            item = self._unsteered(asked, everyone, hit_upon)
+            self._draw_apart(asked, item)
+            self.imagined.add(user[item != NOTHING], item[item != NOTHING])
+        self.choices.append((user[item != NOTHING], item[item != NOTHING]))
+        self._waiting = []
+
+    def _unsteered(self, asked: Waiting, rows: Ints, draw: Callable[[Visits, Floats, Lottery, str], Items32]) -> Items32:
+        """Return what people draw, (rows,), of what they have not chosen by now; NOTHING where it is nothing."""
+        assert self._demand is not None
+        item = np.full(len(rows), NOTHING, np.int32)
+        for number in range(int(asked.number[rows].max(initial=-1)) + 1):
+            turn = np.flatnonzero(asked.number[rows] == number)
+            visits = replace(asked.visits.take(rows[turn]), gone=self.imagined)
+            item[turn] = draw(visits, asked.interests[rows[turn]], self._demand, f"unsteered#{number}")
+        return item
+
+    def _draw_apart(self, asked: Waiting, item: Items32) -> None:
+        """Let nobody choose an item twice: where *item*, (n,), is what she chose before, or nothing was hit upon, draw it again.
+
+        Of each user the first such choice first, since on that depends what her later ones may be.
+        """
+        assert self.imagined is not None
+        user, open_, drawn = asked.visits.user, np.arange(len(item)), np.zeros(len(item), np.bool_)
+        while True:
+            there = item[open_] != NOTHING
+            again = open_[np.where(there, nth(user[open_], item[open_]) > 0, ~drawn[open_])]
+            if not len(again):
+                return
+            who, place = np.unique(user[again], return_index=True)
+            first = again[place]
+            open_ = open_[np.isin(user[open_], who)]
+            stands = open_[(open_ < first[np.searchsorted(who, user[open_])]) & (item[open_] != NOTHING)]
+            self.imagined.add(user[stands], item[stands])
+            item[first], drawn[first] = self._unsteered(asked, first, organic), True
 
     def close(
         self, model: Model, log: Columns, address: npt.NDArray[np.uint64], slots: Ints | None, randomness: Randomness,
@@ -98,13 +157,15 @@ class Benchmark:
     ) -> list[tuple[str, str, float]]:  # fmt: skip
         """Return the benchmark of the model that has served the epoch as rows (group, metric, value), and begin the next one.
 
-        log: the rows of the epoch; held out is all that was clicked, by any way to it: the rows that are to teach the next
-        models. address: (users,). slots: where items stand in lotteries. kept: lists of the model that are known.
+        log: the rows of the epoch; held out is all that those who are judged on clicked, by any way to it: rows that are to teach
+        the next models. address: (users,). slots: where items stand in lotteries. kept: lists of the model that are known.
         """
-        held = log["user"][log["clicked"]].astype(np.int64), log["item"][log["clicked"]]
+        self._draw()
+        held = log["clicked"] & self.judged[log["user"]]
+        own = log["user"][held].astype(np.int64), log["item"][held]
         none = np.zeros(0, np.int64), np.zeros(0, np.int32)
         chosen = tuple(np.concatenate(part) for part in zip(none, *self.choices, strict=True))
-        who = np.unique(held[0])
+        who = np.unique(own[0])
         had = np.zeros(len(who), np.int64) if self.had is None or not self.bars else self.had.count[who].astype(np.int64)
         lists, known = kept.first(who, had)
         known &= self.alike
@@ -112,8 +173,8 @@ class Benchmark:
             lists[~known] = self._lists(model, who[~known], address, slots, randomness, threads)
         self._begin()
         rows = []
-        own, unsteered = (at_once(lists, np.searchsorted(who, user), item) for user, item in (held, chosen))
-        for name, value in own.items():
+        steered, unsteered = (at_once(lists, np.searchsorted(who, user), item) for user, item in (own, chosen))
+        for name, value in steered.items():
             illusion = value - unsteered[name]
             rows += [("all", name, value), ("all", f"{name}_organic", unsteered[name]), ("all", f"{name}_illusion", illusion)]
         return rows
@@ -128,6 +189,15 @@ class Benchmark:
         never, gone = np.zeros(len(who), np.int64), self.had if self.bars else None
         visits = Visits(who, address[who], never.astype(np.uint32), never, len(model.counts), chance, gone, slots)
         return model.rank(visits, self.k, threads).items
+
+
+def _together(parts: Sequence[Waiting]) -> Waiting:
+    """Return all clicks that wait as one."""
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(part.visits, name) for part in parts]) for name in ("user", "address", "ordinal", "time")
+    }
+    number, interests = (np.concatenate([part[place] for part in parts]) for place in (1, 2))
+    return Waiting(replace(parts[0].visits, **rows), number, interests)
 
 
 # ------------------------------------------------------------------------------------------------------- the alarm

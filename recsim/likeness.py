@@ -159,10 +159,12 @@ def _expected_jaccard(a: Ints, b: Ints, items: int) -> Floats:
     centre = (a * b / items).astype(np.int64)
     spread = np.sqrt(a * (b / items) * (1 - a / items) * (items - b) / max(1, items - 1))
     reach = int(12 * spread.max(initial=0)) + 30
+    least, most = np.maximum(0, a + b - items), np.minimum(a, b)
+    first, last = int((least - centre).min(initial=0)), int((most - centre).max(initial=0))
     weights, sums = np.zeros(len(a)), np.zeros(len(a))
-    for step in range(-reach, reach + 1):
+    for step in range(max(-reach, first), min(reach, last) + 1):
         shared = centre + step
-        fits = (shared >= 0) & (shared <= np.minimum(a, b)) & (items - a - b + shared >= 0)
+        fits = (shared >= least) & (shared <= most)
         k, x, y = shared[fits], a[fits], b[fits]
         ways = factorial[x] - factorial[k] - factorial[x - k] - factorial[y - k] - factorial[items - x - y + k]
         chance = np.exp(ways + factorial[items - x] + factorial[y] + factorial[items - y] - factorial[items])

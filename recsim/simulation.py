@@ -73,7 +73,7 @@ class World:
         self.feed = self._feed(scenario)
         self.next_reading = round(scenario.readings_every * DAY)
         self.history: History = []
-        self.benchmark = Benchmark(scenario)
+        self.benchmark = Benchmark(scenario, users.address)
         self.on_epoch: Callable[[World, Columns, Columns], None] = lambda world, clicks, impressions: None
         self.on_deploy: Callable[[World], None] = lambda world: None
         self.on_window: Callable[[World], None] = lambda world: None

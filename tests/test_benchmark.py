@@ -12,9 +12,10 @@ import pytest
 from conftest import kill_again_and_again
 
 import recsim as rs
-from recsim.benchmark import BENCHMARK, MEASURES, Alarm, alarm, looks_fine
+from recsim.benchmark import BENCHMARK, MEASURES, Alarm, Benchmark, Waiting, alarm, looks_fine
 from recsim.consumption import Consumed
 from recsim.simulation import World
+from recsim.world import Items32
 
 K = 5
 
@@ -191,13 +192,46 @@ def test_unsteered_choices_are_drawn_from_what_people_want_now(watched: rs.Scena
     wants = np.zeros((len(row), world.items.topics.shape[1]))
     wants[:, 2] = 1.0
     world.benchmark.choose(visits.take(row), row, wants, world.crowd.demand, Consumed(len(world.users)))
-    (_, first), (_, second) = world.benchmark.choices
+    world.benchmark._draw()
+    ((_, both),) = world.benchmark.choices
+    first, second = both[0::2], both[1::2]
     share = world.crowd.demand.weights[2]
     mean, spread = (share**2).sum(), math.sqrt((share**3).sum() - (share**2).sum() ** 2)
     assert len(first) > 300 and mean > 1.5 * share.mean()
-    both = np.concatenate([first, second])
     assert abs(share[both].mean() - mean) < 4 * spread / math.sqrt(len(both))
     assert abs((first == second).mean() - mean) < 4 * math.sqrt(mean * (1 - mean) / len(first))
+
+
+def test_choices_are_the_same_however_many_wait(watched: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn one tile of a single visit after the other, or all of an epoch at once, though many would be made twice."""
+    scarce = watched.but(catalog=rs.SyntheticItems(items=30, topics=6), consumption="once", choice=rs.Luce(outside=1.0, clicks=2))
+    histories, again = [], []
+    apart = Benchmark._draw_apart
+
+    def noted(benchmark: Benchmark, asked: Waiting, item: Items32) -> None:
+        before = item.copy()
+        apart(benchmark, asked, item)
+        again.append(int((before != item).sum()))
+
+    monkeypatch.setattr(Benchmark, "_draw_apart", noted)
+    for waiting, tile in ((10**6, 4096), (1, 1)):
+        monkeypatch.setattr("recsim.benchmark.WAITING", waiting)
+        world = World(scarce, 7, tile=tile).advance(scarce.days)
+        world.close_epoch()
+        histories.append([row for row in world.history if row[4] in BENCHMARK])
+        assert sum(again) > 20  # in the first run
+    assert repr(histories[0]) == repr(histories[1])
+
+
+def test_few_are_judged_among_many(watched: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those whose clicks are held out there are no more than JUDGED, give or take chance, and the log is not changed."""
+    monkeypatch.setattr("recsim.benchmark.JUDGED", 40)
+    world = World(watched, 7).advance(watched.days)
+    assert 20 <= world.benchmark.judged.sum() <= 60  # 40 of 120 by a hash: 4 sigma of the binomial, 6e-5
+    world.benchmark._draw()
+    assert world.benchmark.judged[world.benchmark.choices[-1][0]].all()
+    monkeypatch.setattr("recsim.benchmark.JUDGED", 10**6)
+    assert World(watched, 7).advance(watched.days).log.digest == world.log.digest
 
 
 # ------------------------------------------------------------------------------------------------------- the alarm
