@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what type checkers and editors see; the table below hands out the same names
     from recsim import benchmark, metrics, offpolicy, plot, polarisation, survival, variety
     from recsim.abtest import ABTest, ab_test
+    from recsim.answers import Answer, answer_study
     from recsim.archive import Run
     from recsim.attribution import Attribution, attribute
     from recsim.behaviour import AlwaysClick, Cascade, Choice, Given, Luce, Pace, Poisson, Regular
@@ -20,11 +21,13 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.clickmodels import ClickFit, fit_clicks
     from recsim.clickworlds import calibrate_clicks
     from recsim.comparison import Comparison, compare
+    from recsim.contrasts import Effects, effects, interactions, seeds_needed
     from recsim.creators import AICreators, Creators, HumanCreators, Releases
     from recsim.designs import Design, Factor, Grid, LatinHypercube, Listed, OneAtATime, Sobol
     from recsim.dynamics import Dynamics, Exposure, Fatigue, Leaving, Reinforcement, Relaxation, Withering
     from recsim.errors import RecsimError
     from recsim.expectation import expect
+    from recsim.fronts import Cheapest, Front, cheapest, front
     from recsim.impressions import Impressions, read_impressions
     from recsim.keeping import Keep
     from recsim.models import Model
@@ -76,6 +79,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.simulation import World
     from recsim.slots import Slots
     from recsim.studies import Study, StudyResult, open_study, run_study
+    from recsim.surfaces import Indices, Surface, sobol, surface
     from recsim.training import (
         DepthWeights,
         InversePropensity,
@@ -92,6 +96,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
 
 _WHERE = {
     "recsim.abtest": ["ABTest", "ab_test"],
+    "recsim.answers": ["Answer", "answer_study"],
     "recsim.archive": ["Run"],
     "recsim.attribution": ["Attribution", "attribute"],
     "recsim.behaviour": ["AlwaysClick", "Cascade", "Choice", "Given", "Luce", "Pace", "Poisson", "Regular"],
@@ -101,11 +106,13 @@ _WHERE = {
     "recsim.clickmodels": ["ClickFit", "fit_clicks"],
     "recsim.clickworlds": ["calibrate_clicks"],
     "recsim.comparison": ["Comparison", "compare"],
+    "recsim.contrasts": ["Effects", "effects", "interactions", "seeds_needed"],
     "recsim.creators": ["AICreators", "Creators", "HumanCreators", "Releases"],
     "recsim.designs": ["Design", "Factor", "Grid", "LatinHypercube", "Listed", "OneAtATime", "Sobol"],
     "recsim.dynamics": ["Dynamics", "Exposure", "Fatigue", "Leaving", "Reinforcement", "Relaxation", "Withering"],
     "recsim.errors": ["RecsimError"],
     "recsim.expectation": ["expect"],
+    "recsim.fronts": ["Cheapest", "Front", "cheapest", "front"],
     "recsim.impressions": ["Impressions", "read_impressions"],
     "recsim.keeping": ["Keep"],
     "recsim.models": ["Model"],
@@ -133,6 +140,7 @@ _WHERE = {
     "recsim.simulation": ["World"],
     "recsim.slots": ["Slots"],
     "recsim.studies": ["Study", "StudyResult", "open_study", "run_study"],
+    "recsim.surfaces": ["Indices", "Surface", "sobol", "surface"],
     "recsim.training": [
         "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
         "WrongLabels",
@@ -151,6 +159,7 @@ __all__ = [
     "AICreators",
     "AlwaysClick",
     "AnchorReplay",
+    "Answer",
     "Arrivals",
     "Attribution",
     "Birth",
@@ -160,6 +169,7 @@ __all__ = [
     "CalibratedUsers",
     "Cascade",
     "Catalog",
+    "Cheapest",
     "Choice",
     "ClickFit",
     "Clicks",
@@ -173,6 +183,7 @@ __all__ = [
     "Dynamics",
     "EdgeList",
     "EditorPicks",
+    "Effects",
     "EpsilonGreedy",
     "ExponentialLife",
     "Exposure",
@@ -182,6 +193,7 @@ __all__ = [
     "FixedLife",
     "FriendShares",
     "Friends",
+    "Front",
     "Given",
     "Greedy",
     "Grid",
@@ -189,6 +201,7 @@ __all__ = [
     "HumanQuota",
     "HyperexponentialLife",
     "Impressions",
+    "Indices",
     "InversePropensity",
     "ItemKNN",
     "Items",
@@ -245,6 +258,7 @@ __all__ = [
     "Softmax",
     "Study",
     "StudyResult",
+    "Surface",
     "Survey",
     "SyntheticItems",
     "SyntheticRows",
@@ -259,16 +273,21 @@ __all__ = [
     "World",
     "WrongLabels",
     "ab_test",
+    "answer_study",
     "assumed",
     "attribute",
     "benchmark",
     "bootstrapped",
     "calibrate",
     "calibrate_clicks",
+    "cheapest",
     "compare",
     "dose_response",
+    "effects",
     "expect",
     "fit_clicks",
+    "front",
+    "interactions",
     "metrics",
     "offpolicy",
     "open_study",
@@ -281,6 +300,9 @@ __all__ = [
     "run_study",
     "schema",
     "search",
+    "seeds_needed",
+    "sobol",
+    "surface",
     "survival",
     "survives",
     "variety",

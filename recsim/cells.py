@@ -39,7 +39,7 @@ APART = (
     "__init__", "__main__", "cli", "arguments", "telling", "console", "plot", "verdict", "expectation", "comparison", "plans",
     "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
     "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "executors", "workers", "stores",
-    "resampling", "robustness", "searching",
+    "resampling", "robustness", "searching", "answers", "contrasts", "fronts", "outcomes", "surfaces",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 

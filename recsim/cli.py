@@ -20,11 +20,13 @@ from recsim.arguments import arms_of, free, provided, resumed, scenario_of, stre
 from recsim.console import console, say, say_json, show, warn
 from recsim.errors import RecsimError
 from recsim.telling import (
+    answer_figure,
     compared,
     dose_figure,
     figure_of,
     league_figure,
     report,
+    say_answer,
     say_clicks,
     say_facts,
     say_fit,
@@ -249,6 +251,46 @@ def study_describe(file: StudyFile, as_json: Json = False) -> None:
     if as_json:
         return say_json(facts)
     say_outline(facts)
+
+
+@studies.command("answer")
+def study_answer(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study that was run.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="What to tell of; repeatable.", show_default="coverage_model, or the like")
+    ] = None,
+    cost: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="What is to be small; alone: the front of it and the metrics.")
+    ] = None,
+    at_least: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=VALUE", help="What the cheapest point must keep; repeatable.")
+    ] = None,
+    at_most: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=VALUE", help="What it must stay below; repeatable.")
+    ] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=SHARE", help="The share that it may lose of the reference's; repeatable.")
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACTOR=LEVEL", help="What losses are relative to; repeatable.", show_default="the first point"),
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Say how many seeds tell differences to plus or minus this.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a study has found: effects, Sobol indices or a surface, the cheapest point, in tables and in words."""
+    from recsim.answers import answer_study, by_name, levels_by_name
+
+    found = answer_study(
+        folder, metric or (), cost=cost, at_least=by_name("--at-least", at_least), at_most=by_name("--at-most", at_most),
+        loss=by_name("--loss", loss), reference=levels_by_name(folder, reference), width=width,
+    )  # fmt: skip
+    figure = answer_figure(found, folder)
+    if as_json:
+        return say_json({"out": str(folder), "figure": str(figure)} | found.facts())
+    say_answer(found, figure)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Figures: what narrowed, epoch by epoch; arms beside each other; doses and responses.
+"""Figures: what narrowed, epoch by epoch; arms beside each other; doses and responses; what a study says.
 
 Drawn with matplotlib's objects alone, so nothing global changes.
 """
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from recsim.comparison import Comparison
+    from recsim.contrasts import Effects
+    from recsim.surfaces import Indices, Surface
 
 Floats = npt.NDArray[np.float64]
 
@@ -302,6 +304,92 @@ def _framed(axes: Axes, title: str, label: str, seen: Floats) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4))
     if not np.isfinite(seen).any():
         axes.annotate("not measured", (0.5, 0.5), xycoords="axes fraction", ha="center", color=_PALE, fontsize=10)
+
+
+# ------------------------------------------------------------------------------------------------- what a study says
+def answer(
+    found: Effects | Indices | Surface, path: str | os.PathLike[str] | None = None, title: str | None = None,
+    axes: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Return one picture of what a study says of a metric, and save it where a path is given.
+
+    found: effects, a line a level: the difference to the first level of its factor with its 95 % interval, filled where p < 0.05
+    after Holm; Sobol indices, a line a factor: first (open) and total (filled) with theirs; or a surface over two factors, as a
+    map with the points that were run. axes: where to draw, by default a figure of its own. path, title: as for `narrowing`.
+    Raises RecsimError for a surface over more or fewer than two factors.
+    """
+    from matplotlib.figure import Figure
+
+    from recsim.surfaces import Indices, Surface
+
+    if axes is None:
+        lines = 0 if isinstance(found, Surface) else len(found.frame)
+        axes = Figure(figsize=(6.4, max(3.6, 1.4 + 0.3 * lines)), layout="constrained").subplots()
+    if isinstance(found, Surface):
+        _map(axes, found)
+    elif isinstance(found, Indices):
+        _shares(axes, found)
+    else:
+        _levels(axes, found)
+    if isinstance(axes.figure, Figure):
+        _finished(axes.figure, path, title)
+    return axes
+
+
+def _levels(axes: Axes, found: Effects) -> None:
+    """Draw the effects of a study, a line a level."""
+    from recsim.outcomes import told
+
+    names, sample = [], found.found.layout == "sample"
+    axes.axvline(0.0, color=_PALE, linewidth=1.0, zorder=1)
+    for place, row in enumerate(found.frame.to_dict("records")):
+        head = row["factor"] != found.frame["factor"].iloc[place - 1] or not place
+        names.append(_short(row["factor"]) + ": " + told(row["level"]) if head else told(row["level"]))
+        if np.isfinite(row["difference"]):
+            axes.plot([row["low"], row["high"]], [place, place], color=_INK, linewidth=2.2, solid_capstyle="butt", zorder=2)
+            fill = _INK if row["p"] < 0.05 else "white"
+            axes.plot(row["difference"], place, "o", color=fill, mec=_INK, markersize=5.5, zorder=3)
+        else:
+            axes.plot(0.0, place, "|", color=_PALE, markersize=12, zorder=2)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    what = "from the low to the high end of the range" if sample else "difference to the first level"
+    seeds = len(found.found.seeds)
+    heading = f"{found.found.metric}, {found.found.window}, {seeds} seed{'s' * (seeds != 1)}"
+    _framed(axes, heading, f"{what}, 95 % interval", found.frame["mean"].to_numpy())
+
+
+def _shares(axes: Axes, found: Indices) -> None:
+    """Draw Sobol indices, a line a factor."""
+    for place, row in enumerate(found.frame.to_dict("records")):
+        for name, shift, fill in (("first", -0.12, "white"), ("total", 0.12, _INK)):
+            ends = [row[f"{name}_low"], row[f"{name}_high"]]
+            axes.plot(ends, [place + shift] * 2, color=_INK, linewidth=1.6, zorder=2)
+            label = name if not place else None
+            axes.plot(row[name], place + shift, "o", color=fill, mec=_INK, markersize=5.5, zorder=3, label=label)
+    axes.set_yticks(range(len(found.frame)), [_short(name) for name in found.frame["factor"]])
+    axes.set_ylim(len(found.frame) - 0.5, -0.5)
+    axes.legend(frameon=False, fontsize=8.5)
+    heading = f"What the variance of {found.found.metric} comes from"
+    _framed(axes, heading, "share of the variance, 95 % interval", found.frame["total"].to_numpy())
+
+
+def _map(axes: Axes, found: Surface) -> None:
+    """Draw a surface over two factors, and the points that were run."""
+    if len(found.axes) != 2:
+        raise RecsimError(f"surface: has {len(found.axes)} factors; only one over two can be drawn as a map")
+    one, other = found.axes
+    x, y = (axis._replace(whole=False).at(np.linspace(0, 1, 60)) for axis in (one, other))
+    across, up = np.meshgrid(x, y)
+    mean = found.predict({one.path: across.ravel(), other.path: up.ravel()})["mean"].to_numpy().reshape(across.shape)
+    shades = axes.pcolormesh(across, up, mean, cmap="cividis", shading="gouraud")
+    axes.plot(found.found.levels[one.path], found.found.levels[other.path], ".", color="white", mec=_INK, markersize=6)
+    axes.set_title(f"{found.found.metric}, {found.found.window}", loc="left", fontsize=9.5, color=_INK)
+    axes.set_xlabel(one.path, fontsize=9, color=_INK)
+    axes.set_ylabel(other.path, fontsize=9, color=_INK)
+    axes.set_xscale("log" if one.log else "linear")
+    axes.set_yscale("log" if other.log else "linear")
+    axes.figure.colorbar(shades, ax=axes)
 
 
 def _short(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the commands tell: tables, figures and summaries of a run, a comparison, an expectation or a calibration."""
+"""What the commands tell: tables, figures and summaries of a run, a comparison, a study, an expectation or a calibration."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from recsim.answers import Answer
     from recsim.archive import Run
     from recsim.comparison import Comparison
     from recsim.scenario import Scenario
@@ -302,3 +303,28 @@ def say_outline(facts: Mapping[str, Any]) -> None:
         "time": f"very roughly {_duration(facts['seconds'])} on one core, from two epochs of the first cell",
         "disk": f"about {_bytes(facts['bytes'])}, {facts['rows']:,} values",
     })  # fmt: skip
+
+
+def answer_figure(found: Answer, folder: Path) -> Path:
+    """Draw what a study says into its folder and return the path."""
+    from recsim import plot
+
+    path = folder / "answer.png"
+    plot.answer(found.picture, path=path, title=_lines(found.about) or None)
+    return path
+
+
+def _lines(text: str) -> str:
+    """Return text in lines that fit above a figure."""
+    from textwrap import fill
+
+    return fill(text, 62)
+
+
+def say_answer(found: Answer, figure: Path) -> None:
+    """Print what a study says: its question, the tables, and the answer in words."""
+    if found.about:
+        show(f"{found.about}\n")
+    say(f"{found.table(min(80, console().width))}\n")
+    show(f"{found.text()}\n")
+    say(f"figure  {figure}")

@@ -16,7 +16,10 @@ HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
-    {"plot", "verdict", "expectation", "searching"},
+    {"plot", "verdict", "expectation", "searching", "answers"},
+    {"surfaces", "fronts"},
+    {"contrasts"},
+    {"outcomes"},
     {"comparison", "abtest", "attribution", "recovery", "studies", "resampling", "robustness"},
     {"plans", "tuning", "executors"},
     {"workers"},
@@ -45,7 +48,7 @@ MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration"},
+    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
 }  # fmt: skip

@@ -407,7 +407,8 @@ def test_the_examples_run(tmp_path: Path, path: Path) -> None:
     """Every study that comes with recsim holds, and its first cell runs, in a smaller world of three epochs."""
     study = rs.Study.load(path)
     assert study.about
-    people, items = study.base.population.but(users=50), study.base.catalog.but(items=40)
+    catalog = study.base.catalog
+    people, items = study.base.population.but(users=50), catalog.but(items=40) if hasattr(catalog, "items") else catalog
     small = study.but(base=study.base.but(population=people, catalog=items, days=20), seeds=1)
     (cell, *_) = plan_study(small, tmp_path / "there")
     assert run_one(tmp_path / "there", cell)

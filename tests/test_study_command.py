@@ -95,9 +95,51 @@ def test_a_failure_ends_with_two_and_its_message(files: None, monkeypatch: pytes
     assert json.loads(call(*RUN, "--out", "there", "--json")[1]) == {"out": "there", "cells": 4, "ran": 4, "failed": []}
 
 
+def test_answers_are_tables_words_and_a_figure(files: None) -> None:
+    """`answer` prints tables no wider than 80 and what follows in words, and draws into the folder; as JSON it is one object."""
+    call(*RUN, "--out", "there")
+    code, out, err = call("study", "answer", "there", "--metric", "coverage", "--cost", "coverage_floor", "--width", "0.5")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    lines = out.splitlines()
+    assert lines[0] == "does exploring help?"
+    assert "policy" in lines
+    assert " ".join(out.split()).count("on the front of coverage_floor (min) and coverage (max)") == 1
+    assert "to be safe; there are 2." in " ".join(out.split()) or "tell every difference of coverage" in " ".join(out.split())
+    assert lines[-1] == f"figure  {Path('there') / 'answer.png'}"
+    assert Path("there/answer.png").stat().st_size > 5000
+    bounds = ["--cost", "coverage_floor", "--at-least", "coverage=0", "--loss", "coverage=0.9", "--reference", "policy=exploring"]
+    told = json.loads(call("study", "answer", "there", *bounds, "--json")[1])
+    assert list(told["effects"]) == ["coverage_model"]
+    assert [row["level"] for row in told["effects"]["coverage_model"]] == ["greedy", "exploring"]
+    assert told["cheapest"]["bounds"] == ["coverage >= 0", "a loss of coverage <= 0.9"]
+    assert [row["loss of coverage"] for row in told["cheapest"]["points"]][1] == 0
+    assert told["answer"].startswith(("What matters most to coverage_model is policy", "No factor changes coverage_model"))
+
+
+def test_answers_of_samples_are_surfaces_and_indices(files: None) -> None:
+    """A sample of ranges is told of by slopes and a surface, a design of Sobol by indices, on the scales of the study."""
+    ranges = '"policy.epsilon" = {low = 0.01, high = 0.9, scale = "log"}\n"slate" = {low = 2, high = 8, whole = true}\n'
+    study = 'seeds = 2\n[base]\nbase = "tiny.toml"\n[base.policy]\nkind = "EpsilonGreedy"\n'
+    for design in ("LatinHypercube", "Sobol"):
+        text = f'{study}[design]\nkind = "{design}"\npoints = 8\n[factors]\n{ranges}[keep]\nmetrics = ["coverage*"]\n'
+        Path("which.toml").write_text(text)
+        call(*RUN, "--out", design)
+        told = json.loads(call("study", "answer", design, "--metric", "coverage", "--json")[1])
+        if design == "Sobol":
+            assert [row["factor"] for row in told["indices"]["coverage"]["factors"]] == ["policy.epsilon", "slate"]
+            assert (told["effects"], told["surfaces"]) == ({}, {})
+            assert told["answer"].startswith("Most of what varies in coverage comes from ")
+        else:
+            assert [row["level"] for row in told["effects"]["coverage"]] == ["0.01 to 0.9", "2 to 8"]
+            assert 0.01 <= told["surfaces"]["coverage"]["highest"]["policy.epsilon"] <= 0.9
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["study", "answer", "."], ".: holds no study"),
+        (["study", "answer", "there"], "there: holds no study"),
         (["study", "wich.toml"], "wich.toml: there is no such study; did you mean 'which.toml'?"),
         ([*RUN, "--cluster", "tcp://x:1"], "--workers: are processes on this machine"),
         ([*RUN, "--limit", "0"], "limit: must be a number of seconds above 0"),
@@ -118,4 +160,23 @@ def test_help_names_the_commands(files: None) -> None:
     for arguments in (["study"], ["study", "--help"]):
         code, out, _ = call(*arguments)
         assert code == 0
-        assert all(f"\n  {name} " in out for name in ("run", "plan", "cell", "describe"))
+        assert all(f"\n  {name} " in out for name in ("run", "plan", "cell", "describe", "answer"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--at-least", "coverage"], "--at-least coverage: is no METRIC=VALUE; write --at-least coverage=0.4"),
+        (["--metric", "coverag"], "the study has kept no 'coverag'; did you mean 'coverage'?"),
+        (["--at-least", "coverage=0.4"], "the study has kept no 'cost'; keep feed_clicks, visits, spent to have it"),
+        (["--reference", "polcy=greedy"], "is no FACTOR=LEVEL of this study; did you mean 'policy'?"),
+        (["--reference", "policy=gredy"], "policy has no such level; did you mean 'greedy'?"),
+        (["--width", "-1"], "width: must be a number above 0"),
+    ],
+)
+def test_questions_that_have_no_answer_are_one_line(files: None, arguments: list[str], says: str) -> None:
+    """What is asked of a study that it has not kept, or that is no question, ends with 2 and one line."""
+    call(*RUN, "--out", "there")
+    code, out, err = call("study", "answer", "there", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
