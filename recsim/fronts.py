@@ -111,14 +111,14 @@ def unbeaten(values: Floats) -> Bools:
     """Return which points nobody beats: (points,). values: (metrics, points), more is better.
 
     A point is beaten by one that is at least as good in everything and better in something; two that are alike do not beat
-    each other.
+    each other. One with a NaN beats nobody, and does not count as unbeaten.
 
-    >>> unbeaten(np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 1.0]])).tolist()
-    [True, True, False]
+    >>> unbeaten(np.array([[1.0, 2.0, 0.0, np.nan], [2.0, 1.0, 1.0, 3.0]])).tolist()
+    [True, True, False, False]
     """
     as_good = (values[:, :, None] >= values[:, None, :]).all(axis=0)
     better = (values[:, :, None] > values[:, None, :]).any(axis=0)
-    return np.logical_not(np.asarray((as_good & better).any(axis=0)))
+    return np.asarray(~(as_good & better).any(axis=0) & ~np.isnan(values).any(axis=0))
 
 
 # -------------------------------------------------------------------------------------------------------- the cheapest

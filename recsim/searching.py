@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from recsim.designs import Factor, Listed
 from recsim.errors import RecsimError, nearest, whole_number
+from recsim.fronts import unbeaten
 from recsim.inference import SURE, interval
 from recsim.keeping import figures_of, spans
 from recsim.progress import told
@@ -39,20 +40,6 @@ SIGNS = {"max": 1.0, "min": -1.0}
 
 
 # ------------------------------------------------------------------------------------------------------- what is better
-def undominated(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return whether no other is as good in all and better in one, (n,), of n points with d values, (n, d), the more the better.
-
-    A point with a NaN is dominated.
-
-    >>> undominated([[1.0, 3.0], [2.0, 2.0], [1.0, 2.0], [2.0, 2.0]]).tolist()
-    [True, True, False, True]
-    """
-    v = np.asarray(values, np.float64)
-    there = ~np.isnan(v).any(axis=1)
-    worse = [bool((there & (v >= one).all(axis=1) & (v > one).any(axis=1)).any()) for one in v]
-    return there & ~np.array(worse, np.bool_)
-
-
 def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Return the volume that n points with d values, (n, d), the more the better, dominate above a reference point (d,).
 
@@ -189,7 +176,7 @@ class Search:
         rows = []
         for number, end in enumerate(range(self.batch, len(self.frame) + self.batch, self.batch)):
             so_far = self.gains[:end]
-            volume = hypervolume(so_far[undominated(so_far)], floor)
+            volume = hypervolume(so_far[unbeaten(so_far.T)], floor)
             rows.append({"batch": number, "trials": len(so_far), "hypervolume": volume})
         return pd.DataFrame(rows)
 
@@ -261,7 +248,7 @@ def search(
             frame = _frame(tried, names, over, size, Path(out))
             asker.tell(_gains(frame, objectives)[start:])
     assert frame is not None
-    return Search(tried, dict(objectives), size, over, Path(out), frame.assign(front=undominated(_gains(frame, objectives))))
+    return Search(tried, dict(objectives), size, over, Path(out), frame.assign(front=unbeaten(_gains(frame, objectives).T)))
 
 
 def _window(study: Study, given: str | None) -> str:
