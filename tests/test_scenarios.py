@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
+from small_studies import TINY
 
 import recsim as rs
 from recsim.recipe import family
@@ -78,3 +81,36 @@ def test_a_feed_that_learns_from_click_rates_has_no_open_loop() -> None:
         assert set(first.controls()) == {"oracle", "random", "popularity", "no feed", "all items known"}
         with pytest.raises(rs.RecsimError, match=r"click rates$"):
             first.but(open_loop=True)
+
+
+def test_the_script_about_robustness_writes_its_table_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a world of a few people: a row a metric and pair, in their place, and a picture; rival models are found for it."""
+    monkeypatch.syspath_prepend(str(HOME / "scenarios"))
+    robust = importlib.import_module("robust")
+    arms = {"greedy": TINY, "chance": TINY.but(policy=rs.EpsilonGreedy(epsilon=0.5)), "searches": TINY.but(slate=3)}
+    monkeypatch.setattr(robust, "arms", lambda: arms)
+    monkeypatch.setattr(robust, "POINTS", 2)
+    monkeypatch.setattr(robust, "LAST", 1)
+    monkeypatch.setattr(rs, "bootstrapped", lambda *_: [])
+    text, figure = tmp_path / "text.md", tmp_path / "figure.png"
+    text.write_text("before\n<!-- robust: begin -->\nold\n<!-- robust: end -->\nafter\n")
+    monkeypatch.setattr(sys, "argv", ["robust.py", "--seeds", "2", "--write", str(text), "--figure", str(figure)])
+    robust.main()
+    lines = text.read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    assert len(rows) == 1 + len(robust.SHOWN) * 3
+    assert {row.count("|") for row in rows} == {len(robust.TITLES) + 1}
+    assert all(" of 5 |" in row for row in rows[1:])
+    assert "3 choice, 2 assumed" in lines[-3]
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert figure.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_rival_model_gets_about_the_click_rate_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outside option found lies within a twentieth of the one at which a made-up click rate is the wanted one."""
+    monkeypatch.syspath_prepend(str(HOME / "scenarios"))
+    robust = importlib.import_module("robust")
+    monkeypatch.setattr(robust, "clicked", lambda _, settings: 1 / settings["choice.outside"])
+    found = robust.fitting(TINY, {"choice.kind": "Cascade"}, 1 / 17)
+    assert found["choice.kind"] == "Cascade"
+    assert abs(found["choice.outside"] / 17 - 1) < 0.05

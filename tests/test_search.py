@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,4 +61,13 @@ def test_objectives_that_are_none_are_one_line(tmp_path: Path, aims: dict) -> No
     """They are refused before anything is run, and leave no folder."""
     with pytest.raises(rs.RecsimError, match="objectives: "):
         rs.search(study_of(FACTORS), aims, tmp_path / "x", 4, progress=False)
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_optuna_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be imported, the line says how to install it, and nothing is run."""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(rs.RecsimError) as fault:
+        searched(tmp_path / "x")
+    assert str(fault.value) == 'search: needs Optuna; install it by pip install "recsim-loop[optuna]"'
     assert not (tmp_path / "x").exists()
