@@ -80,6 +80,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     from recsim.slots import Slots
     from recsim.studies import Study, StudyResult, open_study, run_study
     from recsim.surfaces import Indices, Surface, sobol, surface
+    from recsim.tipping import Tipping, tipping_point
     from recsim.training import (
         DepthWeights,
         InversePropensity,
@@ -141,6 +142,7 @@ _WHERE = {
     "recsim.slots": ["Slots"],
     "recsim.studies": ["Study", "StudyResult", "open_study", "run_study"],
     "recsim.surfaces": ["Indices", "Surface", "sobol", "surface"],
+    "recsim.tipping": ["Tipping", "tipping_point"],
     "recsim.training": [
         "DepthWeights", "InversePropensity", "OriginWeights", "Reservoir", "Rule", "SyntheticRows", "TailWeights", "Window",
         "WrongLabels",
@@ -265,6 +267,7 @@ __all__ = [
     "SyntheticUsers",
     "TailWeights",
     "Thompson",
+    "Tipping",
     "Users",
     "Visits",
     "WeibullLife",
@@ -305,6 +308,7 @@ __all__ = [
     "surface",
     "survival",
     "survives",
+    "tipping_point",
     "variety",
 ]
 

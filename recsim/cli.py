@@ -172,7 +172,8 @@ studies = typer.Typer(
 )  # fmt: skip
 app.add_typer(
     studies, name="study",
-    help="Run a scenario at many settings and seeds: recsim study STUDY.toml; or plan or describe that, or run one cell.",
+    help="Run a scenario at many settings and seeds: recsim study STUDY.toml; or plan or describe that, run one cell, or find "
+    "where a factor tips.",
 )  # fmt: skip
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="A study file.")]
 StudyOut = Annotated[
@@ -291,6 +292,54 @@ def study_answer(
     if as_json:
         return say_json({"out": str(folder), "figure": str(figure)} | found.facts())
     say_answer(found, figure)
+
+
+@studies.command("tipping")
+def study_tipping(
+    file: StudyFile,
+    metric: Annotated[str, typer.Option(help="The metric whose mean changes its sign, or crosses --at.")],
+    group: Annotated[str, typer.Option(help="Of whom, or of what.")] = "all",
+    late: Annotated[
+        str, typer.Option(metavar="WINDOW", help='Its epochs: "last quarter", "last 4" or "epoch 7".')
+    ] = "last quarter",
+    early: Annotated[
+        str | None, typer.Option(metavar="WINDOW", help="Take the change since then.", show_default="none")
+    ] = None,
+    at: Annotated[float, typer.Option(metavar="VALUE", help="What it is compared with.")] = 0.0,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Of the interval; on a logarithmic scale 0.1 is 10 %.", show_default="a tenth of the range"),
+    ] = None,
+    most: Annotated[int | None, typer.Option(metavar="CELLS", help="Cells at most.", show_default="those of the study")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the search; what is in it is not run again.", show_default="runs/tipping-NAME"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine.", show_default="one a core")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search the range of a study's one factor for where a metric tips, by bisection with replications."""
+    asked = study_of(file)
+    out = out or Path("runs") / f"tipping-{asked.name}"
+    given = {"metric": metric, "group": group, "late": late, "early": early, "at": at, "width": width, "most": most, "out": out}
+    with _interruptible(out, sign="study.toml", again=["study", "tipping", str(file), *_options(given)]):
+        from recsim.tipping import tipping_point
+
+        found = tipping_point(
+            asked, out, metric=metric, group=group, late=late, early=early, at=at, width=width, most=most, workers=workers
+        )
+    if as_json:
+        return say_json(found.summary())
+    say(found.table(console().width))
+    show(f"{found.answer()}\n")
+    say(f"study  {out}")
+
+
+def _options(given: dict[str, Any]) -> list[str]:
+    """Return options as a command takes them, without those that are not given."""
+    return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
 
 
 @app.command()

@@ -16,7 +16,7 @@ HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
-    {"plot", "verdict", "expectation", "searching", "answers"},
+    {"plot", "verdict", "expectation", "searching", "answers", "tipping"},
     {"surfaces", "fronts"},
     {"contrasts"},
     {"outcomes"},
@@ -41,7 +41,7 @@ FLOORS = [
     {"lottery"},
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
-    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios"},
+    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection"},
     {"errors", "randomness", "inference", "tables", "console"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
