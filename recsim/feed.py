@@ -133,7 +133,7 @@ class Feed:
         def rank(user: Ints, n: int) -> Items32:
             who, back = np.unique(user, return_inverse=True) if self.model.steady else (user, np.arange(len(user)))
             ordinal, time = np.arange(len(who), dtype=np.uint32), np.full(len(who), now)
-            visits = Visits(who, self.users[who], ordinal, time, len(self.model.counts), chance, None)
+            visits = Visits(who, self.users[who], ordinal, time, len(self.model.counts), chance, None, self.shelf.slots)
             return self.model.rank(visits, n, self.threads).items[back]
 
         return Lesson(number, self.users, self.shelf.address, self.randomness, lambda: self._taught(-1, now), rank, self.depth)

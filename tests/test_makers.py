@@ -436,3 +436,21 @@ def test_a_quota_is_one_of_the_label(making: rs.Scenario) -> None:
         late = (rows["time"] > 6 * DAY) & (rows["origin"] == 0)
         assert late.sum() > 1000 and (world.items.label[rows["item"][late]] == 0).all() == all_human
         assert (world.items.maker[rows["item"][late]] == 1).any()  # some machines' work passes for people's
+
+
+def test_rows_made_up_by_a_model_of_chance_do_not_depend_on_other_arms(small: rs.Scenario) -> None:
+    """A model that draws its lists is shared by all arms of a fork: whichever asks it first, it draws from the slots of items."""
+    made_up = small.but(
+        recommender=rs.Random(), policy=rs.Proportional(), training=(rs.SyntheticRows(share=0.5),), signals=(),
+        creators=(rs.HumanCreators(creators=20, rate=0.5, patience=0.8, every=0.5),),
+    )  # fmt: skip
+    other = made_up.but(policy=rs.Greedy())
+
+    def lived(world: World, arm: rs.Scenario) -> bytes:
+        return world.fork(arm).advance(small.days).log.columns()["item"].tobytes()
+
+    alone = lived(World(made_up, 7, forks=True).advance(7.5), other)
+    shared = World(made_up, 7, forks=True).advance(7.5)
+    lived(shared, made_up)
+    assert len(shared.crowd.stock.slots) > 0
+    assert lived(shared, other) == alone

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from oracle import ANCHOR as REPLAYED
 from oracle import DTYPES, FRIEND, Row, World, columns, philox
 
 import recsim as rs
@@ -83,6 +84,15 @@ RELEASES = rs.Releases(items=1.4, every=0.7), rs.Releases(items=3.0, every=2.0, 
 GROWING = {**BRIEF, "creators": RELEASES[:1]}
 NEWBORN = rs.Birth(name="newborn", day=3.3, share=0.6, weight=0.5, items=6)
 BORN = {**BRIEF, "births": (NEWBORN,)}
+PEOPLE = rs.HumanCreators(creators=5, rate=0.4, every=0.7)
+CHASERS = rs.HumanCreators(creators=6, rate=0.5, every=0.9, chase=0.5, patience=1.5, focus=8.0, wrong=0.4)
+MACHINES = rs.AICreators(items=1.6, every=1.1, share=0.2)
+COPIERS = rs.AICreators(
+    items=2.0, every=0.6, from_day=0.4, pool="last", share=1.0, refit=2, temperature=0.5, human=0.3, wrong=0.3,
+)  # fmt: skip
+MADE = {**BRIEF, "creators": (PEOPLE,)}
+BOTH = {**BRIEF, "creators": (CHASERS, RELEASES[0], COPIERS, MACHINES)}
+HASTY = {**BRIEF, "creators": (CHASERS.but(patience=0.3), RELEASES[0], COPIERS, MACHINES)}  # items missing from early on
 SHARED = rs.FriendShares(rate=0.7, every=0.6)
 FILE = rs.EdgeList(file=str(Path(__file__).parent / "oracle" / "friends.csv"), one="user", other="friend")
 RULES = (
@@ -405,6 +415,54 @@ WORLDS = {
         ),
     },
     "releases, all rules": {**MIXED, "creators": RELEASES, "training": RULES},
+    "people make": MADE,
+    "people chase": {**MADE, "creators": (PEOPLE.but(chase=0.6),), **CURIOUS, **MANY},
+    "people give up": {**MADE, "creators": (PEOPLE.but(patience=1.2),)},
+    "people chase and give up, als": {**MADE, "creators": (CHASERS,), "recommender": ALS, **CURIOUS, **MANY},
+    "machines imitate": {**BRIEF, "creators": (MACHINES,)},
+    "machines imitate the last": {**BRIEF, "creators": (MACHINES.but(pool="last", share=0.5),), "recommender": ALS},
+    "machines wait for something to imitate": {
+        **BRIEF, "creators": (MACHINES.but(every=0.3, refit=3), PEOPLE), "catalog": rs.SyntheticItems(items=1, topics=5), **AGAIN,
+    },
+    "machines, few at a time": {**BRIEF, "creators": (COPIERS.but(items=0.6),), "policy": rs.Proportional(exponent=0.8), **AGAIN},
+    "machines, fitted now and then": {**BRIEF, "creators": (MACHINES.but(refit=2, temperature=0.5, wrong=0.4),), **MANY},
+    "machines and human work": {**BRIEF, "creators": (PEOPLE, MACHINES.but(human=0.5, wrong=0.3, to_day=8.5)), **CURIOUS},
+    "machines, human work alone": {**BRIEF, "creators": (COPIERS.but(human=1.0, wrong=0.0), PEOPLE.but(wrong=1.0))},
+    "people and machines": BOTH,
+    "people and machines, als": {**BOTH, "recommender": ALS, "training": (rs.Window(last=2),), **MANY, **CURIOUS},
+    "people and machines, many items": {
+        **BOTH, "catalog": rs.SyntheticItems(items=90, topics=9, mainstream=2), "recommender": ALS,
+        "population": rs.SyntheticUsers(users=12, topics=9, mainstream=2, curiosity=0.2), "days": 8.0,
+    },
+    "people and machines, quota": {**BOTH, "policy": rs.HumanQuota(share=0.7), "recommender": ALS, **MANY, **AGAIN},
+    "people and machines, slots": {**HASTY, "policy": rs.Slots(pattern=("match", "fresh", "tail", "explore"))},
+    "people and machines, softmax": {**BOTH, "policy": rs.Softmax(temperature=1.0)},
+    "people and machines, thompson": {**HASTY, "policy": rs.Thompson(), "days": 8.0},
+    "people and machines, ucb": {**BOTH, "policy": rs.UCB(), **MANY},
+    "people and machines, random": {**BOTH, "recommender": rs.Random(), **MANY},
+    "people and machines, drawn": {**BOTH, "recommender": rs.Drawn(), "training": (rs.OriginWeights(organic=2.5),), **CURIOUS},
+    "people and machines, proportional": {**BOTH, "policy": rs.Proportional(), "recommender": rs.Popularity(prior=0.4)},
+    "people and machines, neighbours": {**BOTH, "recommender": rs.ItemKNN(neighbours=6), **MANY},
+    "people and machines, calibrated": {**BOTH, "policy": rs.Calibrated(), **CURIOUS},
+    "people and machines, made up by chance": {
+        **BOTH, "recommender": rs.Random(), "training": (rs.SyntheticRows(share=0.5, best=20),), "policy": rs.Proportional(),
+    },
+    "people and machines, all rules": {**BOTH, "training": RULES, **CURIOUS},
+    "people and machines, all signals": {
+        **BOTH, "start": rs.Popularity(), "signals": (
+            PANEL_COUNT, EDITORS, EDITORS_COUNT, FRIENDS, SURVEY, ANCHOR, ANCHOR_ITEMS.but(**LATE), LIFT, PANEL,
+        ),
+    },
+    "people and machines, ageing": {
+        **BOTH, "catalog": rs.SyntheticItems(items=37, topics=5, mainstream=2, half_life=3.0), **AGAIN, **CURIOUS,
+    },
+    "people and machines, births": {
+        **BOTH, "births": (NEWBORN, NEWBORN.but(name="first", day=0.0)), "recommender": ALS, "signals": (LIFT,), **MANY,
+    },
+    "people and machines, dynamics": {**MOVING, "creators": BOTH["creators"], "recommender": ALS},
+    "people and machines, arrivals": {**COMING, "creators": BOTH["creators"], "recommender": rs.Oracle(), **MANY},
+    "people and machines, open loop": {**BOTH, "open_loop": True, **MANY},
+    "people and machines, almost exhausted": {**FEW, "creators": BOTH["creators"], "signals": (LIFT, PANEL), "policy": EPSILON},
     "ageing": {**GROWING, "catalog": rs.SyntheticItems(items=37, topics=5, mainstream=2, half_life=3.0), **AGAIN, **CURIOUS},
     "birth": BORN,
     "births": {
@@ -435,6 +493,15 @@ WORLDS = {
         ),
     },
     "living, all rules": {**LIVING, "signals": (SHARED, SURVEY, ANCHOR), "training": RULES, "recommender": ALS},
+    "living, people and machines": {
+        **LIVING, "creators": BOTH["creators"], "recommender": ALS, "policy": rs.HumanQuota(share=0.6), **AGAIN,
+        "catalog": rs.SyntheticItems(items=37, topics=5, mainstream=2, half_life=6.0),
+    },
+    "living, people and machines, all signals": {
+        **LIVING, "creators": BOTH["creators"], "start": rs.Popularity(), **MANY, "signals": (
+            SHARED, rs.OrganicLift(count=6), EDITORS_COUNT, FRIENDS, SURVEY, PANEL_COUNT, ANCHOR, LIFT, PANEL,
+        ),
+    },
 }  # fmt: skip
 
 
@@ -478,6 +545,50 @@ def test_the_same_people_come_and_go_and_are_friends(world: str) -> None:
     assert [friends.tolist() for friends in np.split(crowd.friends.friend, ends)] == expected.friends
 
 
+def makers_of(world: str) -> dict[int, rs.Creators]:
+    """Return the makers of a world who decide on the day, by their place among its creators."""
+    return {place: creators for place, creators in enumerate(WORLDS[world].get("creators", ())) if creators.decides}
+
+
+@pytest.mark.parametrize("world", [world for world in WORLDS if makers_of(world)])
+def test_the_engine_makes_the_items_of_the_specification(world: str) -> None:
+    """What has come out by the end is the same to the last bit, where it stands in lotteries, and who has given up."""
+    scenario, expected = SMALL.but(**WORLDS[world]), specified(world)
+    stock, out = simulation.World(scenario, 7, tile=64).advance(scenario.days).crowd.stock, expected.truth.items
+    items, catalogue = stock.items.take(slice(stock.released)), expected.truth.catalogue[:out]
+    columns = {
+        "address": [item.address for item in catalogue], "topics": [item.topics for item in catalogue],
+        "generation": [item.generation for item in catalogue], "born": [item.born for item in catalogue],
+        "label": [not item.by_hand for item in catalogue], "appeal": expected.truth.appeal,
+        "creator": [item.creator for item in catalogue],
+    }  # fmt: skip
+    for name, column in columns.items():
+        ours = getattr(items, name)
+        assert bits(ours).tolist() == bits(np.array(column, ours.dtype)).tolist(), name
+    slots = np.arange(out) if stock.slots is None else stock.slots[:out]
+    assert slots.tolist() == expected.truth.leaves[:out]
+    for place, creators in makers_of(world).items():
+        if isinstance(creators, rs.HumanCreators):
+            assert set(np.flatnonzero(~stock.states[place]["active"])) == expected.makers.makers[place].gone
+
+
+def test_makers_come_to_all_that_they_may_do() -> None:
+    """In the worlds above people chase and give up, machines wait for something to imitate and imitate each other, items are left
+    out, and labels are wrong either way; and what makers made is shown and consumed.
+    """
+    alone, waiting = specified("people and machines"), specified("machines wait for something to imitate")
+    people, last, every = (alone.makers.makers[place] for place in (0, 2, 3))
+    assert 0 < len(people.gone) < CHASERS.creators and "HumanCreators.model" in alone.numbers.keys
+    assert last.generation > 1.5 and every.generation > 1
+    for world in (alone, waiting):
+        leaves = world.truth.leaves[: world.truth.items]
+        assert leaves == sorted(leaves) and len(leaves) < max(leaves) + 1
+    believed = {(item.address >> 24, item.by_hand) for item in alone.truth.catalogue[: alone.truth.items]}
+    assert believed >= {(1, True), (1, False), (3, True), (3, False)}
+    for rows in (alone.log.clicks, alone.log.impressions):
+        assert {alone.truth.item_address[row.item] >> 24 for row in rows} == {0, 1, 2, 3, 4}
+
+
 def test_a_living_world_has_it_all() -> None:
     """In the world above in which all moves there are people who leave for a while, others for ever, who end their stay, and who
     come later; newcomers and founders pass things on to each other; released and newborn items are shown and consumed.
@@ -493,6 +604,44 @@ def test_a_living_world_has_it_all() -> None:
         assert {world.truth.item_address[row.item] >> 24 for row in rows} == {0, 1, 2, 255}
         assert {row.user >= founders for row in rows if row.item >= catalogue} == {True, False}
     assert max(mind.interests[-1] for mind in world.minds) > 0.2
+
+
+REPLAYS = {
+    "at once": {"signals": (rs.LogReplay(),)},
+    "the last rows, later, als": {"signals": (rs.LogReplay(last=50, from_day=3.0, to_day=3.5),), "recommender": ALS},
+    "a count, in a window": {"signals": (rs.LogReplay(count=40), PANEL), "training": (rs.Window(last=1),), "start": ALS},
+    "again and again": {
+        "signals": (rs.LogReplay(rate=0.3, to_day=9.0), ANCHOR, rs.LogReplay(count=9, every=1.1, from_day=2.0, to_day=7.5)),
+        "creators": (CHASERS, MACHINES), "training": RULES,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of a world fitted to a small log."""
+    folder = tmp_path_factory.mktemp("replays")
+    chance = np.random.default_rng(3)
+    pairs = pd.DataFrame({"user": np.repeat(np.arange(30), 8), "item": chance.integers(0, 25, 240) ** 2 // 25}).drop_duplicates()
+    pairs.sample(frac=1, random_state=1).assign(time=np.arange(len(pairs))).to_csv(folder / "log.csv", index=False)
+    rs.calibrate(folder / "log.csv", folder / "world", user="user", item="item", time="time", topics=3)
+    return str(folder / "world")
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+def test_the_engine_replays_a_log_as_the_specification_does(replay: str, fitted: str) -> None:
+    """Rows of the log that a world was fitted to teach what the specification says, and enter its log when it says."""
+    change = dict(REPLAYS[replay])
+    change["signals"] = tuple(one.but(world=fitted) if isinstance(one, rs.LogReplay) else one for one in change["signals"])
+    scenario = SMALL.but(
+        days=10.0, population=rs.CalibratedUsers(world=fitted), catalog=rs.CalibratedItems(world=fitted),
+        start=change.pop("start", rs.Popularity()), **change,
+    )  # fmt: skip
+    run, log = rs.run(scenario, seed=7, tile=64, progress=False), World(scenario, seed=7).run()
+    assert any(row.origin == REPLAYED for row in log.clicks)
+    assert_same(run.impressions, log.impressions)
+    assert_same(run.clicks, log.clicks)
+    assert run.digest == log.digest
 
 
 @cache

@@ -10,10 +10,12 @@ To be read from the top, each module importing only those above it (`moments` is
 * `clock`: when people visit, and in which order things happen that share a second.
 * `presence`: when new people come, and until when each may stay.
 * `releases`: the items that come out while the world goes on.
+* `simplex`: topic mixtures, and a law fitted to them.
 * `truth`: the people and the items, and what the ones want of the others.
 * `friends`: who is a friend of whom.
 * `minds`: what each user wants, and how that changes by what she sees and consumes.
 * `eventlog`: the rows of the log, its order and its digest.
+* `makers`: those who decide on the day what they make, and whether.
 * `recommenders`: what a model learns from, and how it ranks.
 * `training`: the rules that take, weigh or add the rows a model learns from.
 * `posteriors`: what a Thompson sampler believes of click rates.
@@ -26,7 +28,7 @@ To be read from the top, each module importing only those above it (`moments` is
 """
 
 from .chance import philox
-from .eventlog import DTYPES, FRIEND, Row, columns
+from .eventlog import ANCHOR, DTYPES, FRIEND, Row, columns
 from .world import World
 
-__all__ = ["DTYPES", "FRIEND", "Row", "World", "columns", "philox"]
+__all__ = ["ANCHOR", "DTYPES", "FRIEND", "Row", "World", "columns", "philox"]

@@ -87,4 +87,5 @@ def found(truth: Truth, wants: list[float], visit: Visit, label: str, allowed: C
         item = visit.draw(f"{label}.item#{attempt}", truth.demand_trees[race.index(min(race))])
         if item is not None and allowed(item):
             return item
-    return visit.draw(f"{label}.rest", Tree([truth.preference(wants, item) for item in range(truth.items)]).only(allowed))
+    wanted = Tree([truth.preference(wants, item) for item in range(truth.items)], truth.leaves)
+    return visit.draw(f"{label}.rest", wanted.only(allowed))

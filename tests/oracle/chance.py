@@ -54,14 +54,20 @@ class Numbers:
 
 
 class Tree:
-    """Weights of items, and above them the sums of pairs: `levels[0]` are the leaves, the last level is the root."""
+    """Weights of items, and above them the sums of pairs: `levels[0]` are the leaves, the last level is the root.
 
-    def __init__(self, weights: list[float]) -> None:
-        size = 1
-        while size < len(weights):
-            size *= 2
+    leaves: the leaf of each item, of at least as many as there are weights; where none are given item i has leaf i.
+    """
+
+    def __init__(self, weights: list[float], leaves: list[int] | None = None) -> None:
         self.weights = weights
-        self.levels = [weights + [0.0] * (size - len(weights))]
+        self.leaves = list(range(len(weights))) if leaves is None else leaves[: len(weights)]
+        size = 1
+        while size <= max(self.leaves, default=0):
+            size *= 2
+        self.levels = [[0.0] * size]
+        for leaf, weight in zip(self.leaves, weights, strict=True):
+            self.levels[0][leaf] = weight
         while len(self.levels[-1]) > 1:
             below = self.levels[-1]
             self.levels.append([below[i] + below[i + 1] for i in range(0, len(below), 2)])
@@ -74,7 +80,7 @@ class Tree:
         for level in reversed(range(len(self.levels) - 1)):
             left, right = self.levels[level][2 * node], self.levels[level][2 * node + 1]
             node = 2 * node + (numbers[level] * (left + right) >= left and right > 0)
-        return node
+        return self.leaves.index(node)
 
     @property
     def root(self) -> float:
@@ -83,7 +89,7 @@ class Tree:
 
     def only(self, allowed: Callable[[int], bool]) -> Tree:
         """Return the tree with the weights of all other items set to 0."""
-        return Tree([weight if allowed(item) else 0.0 for item, weight in enumerate(self.weights)])
+        return Tree([weight if allowed(item) else 0.0 for item, weight in enumerate(self.weights)], self.leaves)
 
 
 @dataclass

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 import recsim as rs
 
@@ -32,7 +35,7 @@ def speak(world: World, signal: Signal, number: int) -> None:
             pass_on(world, signal, number)
         case rs.Survey():
             tell(world, signal, answers(world, signal, number))
-        case rs.AnchorReplay():
+        case rs.AnchorReplay() | rs.LogReplay():
             tell(world, signal, replayed(world, signal, number))
 
 
@@ -109,13 +112,18 @@ def answers(world: World, signal: Signal, number: int) -> list[tuple[int, int]]:
 
 def replayed(world: World, signal: Signal, number: int) -> list[tuple[int, int]]:
     """Return rows of the log from before the loop."""
-    label = f"AnchorReplay.{signal.serial}"
+    label = f"{signal.kind}.{signal.serial}"
     numbers = {row: world.numbers.uniform(label, row, number) for row in range(len(signal.before))}
     return [signal.before[row] for row in signal.takes(numbers)]
 
 
 def log_before(world: World, signal: Signal) -> list[tuple[int, int]]:
-    """Return the log from before the loop, of founders, drawn as the world begins: nobody has consumed anything."""
+    """Return the log from before the loop: what people did that the world was fitted to; or, of founders, drawn as the world
+    begins, when nobody has consumed anything.
+    """
+    if isinstance(signal.recipe, rs.LogReplay):
+        rows = pd.read_parquet(Path(signal.recipe.world) / "log.parquet")[["user", "item"]].to_numpy().tolist()
+        return [(user, item) for user, item in rows[-signal.recipe.last :]]
     label = f"AnchorReplay.log.{signal.serial}"
     if signal.recipe.each == "item":
         return [(fan(world, item, label), item) for item in range(world.truth.items)]

@@ -21,7 +21,7 @@ from .recommenders import Model
 class Feed:
     """What a policy can see in one visit. leaving: items that may not be shown; items: how many are out; picks: what editors
     chose last; about: the topics of items, as the catalogue says openly, and by_hand: whether it says that people made them. Of
-    items that its model does not know nothing was counted.
+    items that its model does not know nothing was counted. leaves: where items stand in lotteries.
     """
 
     policy: rs.Policy
@@ -33,6 +33,7 @@ class Feed:
     picks: set[int]
     about: list[list[float]]
     by_hand: list[bool]
+    leaves: list[int]
 
     def __post_init__(self) -> None:
         """Rank as many items as the policy looks at, and work out what its candidates are worth."""
@@ -48,6 +49,10 @@ class Feed:
             best = self.ranking[: self.candidates]
             self.relevance = dict(zip(best, standardised([scores[item] for item in best]), strict=True))
 
+    def tree(self, weights: list[float]) -> Tree:
+        """Return a lottery over the items that are out."""
+        return Tree(weights, self.leaves)
+
     def left(self, placed: list[int]) -> set[int]:
         """Return the items that may be shown and are not placed."""
         return set(range(self.items)) - set(placed) - self.leaving
@@ -60,7 +65,7 @@ class Feed:
         """Return the probability that an item is the best one left."""
         if self.model.order is not None:
             return float(item == self.best(placed))
-        return share(item, Tree(self.counts), self.left(placed))
+        return share(item, self.tree(self.counts), self.left(placed))
 
     def next(self, placed: list[int]) -> tuple[int | None, int]:
         """Return the item that the policy puts below those placed, and its origin."""
@@ -68,7 +73,7 @@ class Feed:
         match self.policy:
             case rs.EpsilonGreedy():
                 if self.visit.block("EpsilonGreedy.coin", self.size)[position] < self.policy.epsilon:
-                    equal = Tree([1.0] * self.items)
+                    equal = self.tree([1.0] * self.items)
                     return self.visit.pick(f"EpsilonGreedy.pick@{position}", equal, left.__contains__), EXPLORE
             case rs.Proportional():
                 return self.visit.pick(f"Proportional.pick@{position}", self.powers(), left.__contains__), MODEL
@@ -79,7 +84,7 @@ class Feed:
             case rs.Slots():
                 name = self.slot(position)
                 if among := self.slot_set(name) & left:
-                    weights = Tree([float(item in self.slot_set(name)) for item in range(self.items)])
+                    weights = self.tree([float(item in self.slot_set(name)) for item in range(self.items)])
                     item = self.visit.pick(f"Slots.{name}@{position}", weights, among.__contains__)
                     return item, EDITOR if name == "editor" else EXPLORE
             case rs.PopularityDiscount() | rs.Diversify() | rs.Calibrated() | rs.HumanQuota() | rs.Softmax():
@@ -113,7 +118,7 @@ class Feed:
     def powers(self) -> Tree:
         """Return the weights of `Proportional`."""
         exponent = self.policy.exponent
-        return Tree([float(np.power(count, exponent)) if count > 0 else 0.0 for count in self.counts])
+        return self.tree([float(np.power(count, exponent)) if count > 0 else 0.0 for count in self.counts])
 
     def highest_bound(self, left: set[int]) -> int | None:
         """Return the item left with the highest upper confidence bound: never shown first, then fewer impressions."""
@@ -147,7 +152,7 @@ class Feed:
         rise = [row[cell + 1] - row[cell] for row in table]
         label = f"Thompson.item@{position}"
         if not self.candidates:
-            return self.visit.pick(label, Tree(rise), there.__contains__)
+            return self.visit.pick(label, self.tree(rise), there.__contains__)
         among = self.ranking[: self.candidates]
         column = self.visit.draw(label, Tree([rise[item] if item in there else 0.0 for item in among])) if among else None
         return self.best(placed) if column is None else among[column]
@@ -195,7 +200,7 @@ class Feed:
         """Return what a candidate is worth below what is placed."""
         match self.policy:
             case rs.Softmax():
-                return self.warm(item) - log(-log(self.visit.uniform("Softmax.race", item)))
+                return self.warm(item) - log(-log(self.visit.uniform("Softmax.race", self.leaves[item])))
             case rs.Diversify():
                 alike = max((cosine(self.about[item], self.about[above]) for above in placed), default=0.0)
                 return (1 - self.policy.diversity) * self.relevance[item] - self.policy.diversity * alike

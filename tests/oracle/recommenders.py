@@ -41,7 +41,7 @@ class Model:
     order: all items that it knows, the best first, for a user; None where the ranking is random. counts: the weight of the
     training rows about each item, prior included, or what a random ranking is drawn from. depth: of its rows, one an item.
     scores: of all items for a user, in any unit; None where there is none. impressions, clicks: as of its cut. taste: of who
-    had training rows, the mean topics of these by weight.
+    had training rows, the mean topics of these by weight. leaves: where the items that it knows stand in lotteries.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Model:
     impressions: list[int] = field(default_factory=list)
     clicks: list[int] = field(default_factory=list)
     taste: dict[int, list[float]] = field(default_factory=dict)
+    leaves: list[int] = field(default_factory=list)
 
     def ranking(self, visit: Visit, may_show: Callable[[int], bool], items: int | None = None) -> Iterator[int]:
         """Yield the items that may be shown, the best first; *items*: how many are out, those that it does not know last."""
@@ -63,7 +64,7 @@ class Model:
             yield from filter(may_show, self.order(visit.user))
             yield from filter(may_show, range(len(self.counts), items or 0))
             return
-        tree = Tree(self.counts)
+        tree = Tree(self.counts, self.leaves)
         placed: list[int] = []
         while True:
             item = visit.pick(f"Chances.rank@{len(placed)}", tree, lambda item: may_show(item) and item not in placed)
@@ -92,6 +93,7 @@ def train(recipe: rs.Recommender, lesson: Lesson, truth: Truth, numbers: Numbers
     """Return a model of the kind that a recipe asks for, and what is published with it."""
     model = fitted(recipe, lesson, truth, numbers)
     model.impressions, model.clicks = lesson.impressions, lesson.clicks
+    model.leaves = truth.leaves[: truth.items]
     model.taste = {user: taste(user, lesson.rows, truth) for user in {row.user for row in lesson.rows}}
     return model
 

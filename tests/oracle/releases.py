@@ -16,8 +16,9 @@ STREAM = 2**24  # items of a stream: their addresses follow each other
 
 
 class Item(NamedTuple):
-    """One item: where its random numbers live, what it is about, how appealing it is, the second it comes out, and whether the
-    platform believes that people made it.
+    """One item: where its random numbers live, what it is about, how appealing it is, the second it comes out, and whether
+    the platform believes that people made it; its place in the plan, which is its leaf in lotteries; who of its stream makes
+    it; and how many imitations it is from human work.
     """
 
     address: int
@@ -25,10 +26,13 @@ class Item(NamedTuple):
     appeal: float
     born: int
     by_hand: bool = True
+    leaf: int = -1
+    creator: int = -1
+    generation: float = 0.0
 
 
 def all_items(scenario: rs.Scenario, numbers: Numbers) -> list[Item]:
-    """Return all items there will ever be, in the order in which they come out; at one second the catalogue's stand first,
+    """Return all items that may ever come out, in the order in which they would; at one second the catalogue's stand first,
     then those of creators, then those of births, each in the order listed.
     """
     old = scenario.catalog.draw(Randomness(scenario.world_seed))
@@ -39,25 +43,39 @@ def all_items(scenario: rs.Scenario, numbers: Numbers) -> list[Item]:
     items = [item._replace(topics=item.topics + [0.0] * len(scenario.births)) for item in items]
     for place, birth in enumerate(scenario.births):
         items += newborn(scenario, birth, place, numbers)
-    return sorted(items, key=lambda item: item.born)
+    return [item._replace(leaf=leaf) for leaf, item in enumerate(sorted(items, key=lambda item: item.born))]
 
 
-def released(scenario: rs.Scenario, creators: rs.Releases, stream: int, numbers: Numbers) -> list[Item]:
-    """Return what creators release before they stop or the world ends; their first moment is one step after their first day."""
-    whole, more = divmod(creators.items, 1)
-    end = min(scenario.days, creators.to_day)
-    born: list[int] = []
-    moment = 0
-    while (second := round((creators.from_day + (moment + 1) * creators.every) * DAY)) < end * DAY:
-        born += [second] * (int(whole) + (numbers.uniform("Releases.one", stream, moment) < more))
-        moment += 1
-    items = drawn(scenario, numbers, stream * STREAM, born)
+def moments(creators: rs.Creators, days: float) -> list[int]:
+    """Return the seconds at which creators may release something, before they stop or the world ends; the first is one step
+    after their first day.
+    """
+    end, seconds = min(days, creators.to_day), []
+    while (second := round((creators.from_day + (len(seconds) + 1) * creators.every) * DAY)) < end * DAY:
+        seconds.append(second)
+    return seconds
+
+
+def released(scenario: rs.Scenario, creators: rs.Creators, stream: int, numbers: Numbers) -> list[Item]:
+    """Return what creators may release, as the catalogue would draw it."""
+    who: list[tuple[int, int]] = []
+    for moment, second in enumerate(moments(creators, scenario.days)):
+        match creators:
+            case rs.HumanCreators():
+                coin = (numbers.uniform("HumanCreators.coin", stream * STREAM + c, moment) for c in range(creators.creators))
+                who += [(second, creator) for creator, number in enumerate(coin) if number < creators.rate]
+            case _:
+                whole, more = divmod(creators.items, 1)
+                who += [(second, -1)] * (int(whole) + (numbers.uniform("Releases.one", stream, moment) < more))
+    items = drawn(scenario, numbers, stream * STREAM, [second for second, _ in who])
+    people = not isinstance(creators, rs.AICreators)
     return [
         item._replace(
-            appeal=item.appeal * creators.appeal, by_hand=not numbers.uniform("Creators.label", item.address) < creators.wrong
+            appeal=item.appeal * creators.appeal, creator=creator,
+            by_hand=people != (numbers.uniform("Creators.label", item.address) < creators.wrong),
         )
-        for item in items
-    ]
+        for item, (_, creator) in zip(items, who, strict=True)
+    ]  # fmt: skip
 
 
 def newborn(scenario: rs.Scenario, birth: rs.Birth, place: int, numbers: Numbers) -> list[Item]:

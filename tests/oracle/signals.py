@@ -7,7 +7,7 @@ from typing import Any
 
 import recsim as rs
 
-from .chance import Tree, Visit
+from .chance import Visit
 from .clock import CAMPAIGN_PHASE, DAY, SHARE_PHASE, SURVEY_PHASE
 from .eventlog import ANCHOR, EDITOR, FRIEND, PANEL, SURVEY
 from .policies import Feed
@@ -47,13 +47,18 @@ class Signal:
     @property
     def origin(self) -> int:
         """The origin of what it places or tells."""
-        names = {"Panel": PANEL, "EditorPicks": EDITOR, "FriendShares": FRIEND, "Survey": SURVEY, "AnchorReplay": ANCHOR}
-        return names[self.kind]
+        names = {"Panel": PANEL, "EditorPicks": EDITOR, "FriendShares": FRIEND, "Survey": SURVEY}
+        return names.get(self.kind, ANCHOR)
 
     @property
     def places(self) -> bool:
         """Whether it puts items into slates."""
         return self.kind in ("Panel", "EditorPicks", "FriendShares")
+
+    @property
+    def replays(self) -> bool:
+        """Whether it puts a log from before the loop into the log of the run."""
+        return self.kind in ("AnchorReplay", "LogReplay")
 
     @property
     def has_moments(self) -> bool:
@@ -121,7 +126,7 @@ class Signal:
         allowed = self.open_to(feed, placed)
         match self.recipe:
             case rs.Panel():
-                equal = Tree([1.0] * feed.items)
+                equal = feed.tree([1.0] * feed.items)
                 return feed.visit.pick(f"Panel.pick.{self.serial}@{len(placed)}", equal, allowed.__contains__)
             case rs.EditorPicks():
                 label = f"EditorPicks.pick.{self.serial}"

@@ -17,7 +17,8 @@ from .releases import Item, all_items
 class Truth:
     """The people as they were born, founders first and newcomers as they come; the items that are out, and demand for them.
 
-    address, item_address: where their random numbers live. since, ends: the seconds from and before which each user is
+    address, item_address: where their random numbers live. leaves: where items stand in lotteries: those that do not come out
+    keep their places there, and no number. since, ends: the seconds from and before which each user is
     there. users: how many there will ever be; items: how many are out.
     """
 
@@ -39,17 +40,26 @@ class Truth:
             for since, address in zip(self.since, self.address, strict=True)
         ]
         self.users, self.topics = len(self.since), len(self.interests[0])
-        self.catalogue, self.half_life = all_items(scenario, numbers), scenario.catalog.half_life
-        self.about = [item.topics for item in self.catalogue]
-        self.item_address = [item.address for item in self.catalogue]
+        self.half_life = scenario.catalog.half_life
+        self.about: list[list[float]] = []
+        self.item_address: list[int] = []
+        self.leaves: list[int] = []
+        self.settle(all_items(scenario, numbers))
         self.stock(0)
+
+    def settle(self, catalogue: list[Item]) -> None:
+        """Let these be the items that are out, and those that may still come."""
+        self.catalogue = catalogue
+        self.about[:] = [item.topics for item in catalogue]
+        self.item_address[:] = [item.address for item in catalogue]
+        self.leaves[:] = [item.leaf for item in catalogue]
 
     def stock(self, second: int) -> None:
         """Let people want the items that are out at a second, each by its age."""
         self.items = sum(item.born <= second for item in self.catalogue)
         self.appeal = [aged(item, second, self.half_life) for item in self.catalogue[: self.items]]
         self.demand = [self.demand_of(topic) for topic in range(self.topics)]
-        self.demand_trees = [Tree(demand) for demand in self.demand]
+        self.demand_trees = [Tree(demand, self.leaves) for demand in self.demand]
 
     def demand_of(self, topic: int) -> list[float]:
         """Return, of those who want a topic, the share that wants each item that is out; nobody where none is about it."""

@@ -15,6 +15,7 @@ from .chance import Numbers, Visit
 from .clock import BIRTH_PHASE, DAY, DEPLOY_PHASE, RELEASE_PHASE, RETRAIN_PHASE, VISIT_PHASE, visit_times
 from .eventlog import ANCHOR, MODEL, ORGANIC, Log, Row, digest, in_order
 from .friends import friends_of
+from .makers import Makers
 from .minds import Mind
 from .moments import log_before, speak
 from .policies import Feed
@@ -34,6 +35,7 @@ class World:
         self.friends = friends_of(scenario.network, self.truth, scenario.world_seed)
         self.every, self.latency = round(scenario.retrain.every * DAY), round(scenario.retrain.latency * DAY)
         self.horizon = round(scenario.days * DAY)
+        self.makers = Makers(scenario, self.numbers)
         self.env = simpy.Environment()
         self.log = Log()
         born = zip(self.truth.interests, self.truth.curiosity, self.truth.since, strict=True)
@@ -45,7 +47,7 @@ class World:
                 self.bear(place, birth)
         self.signals = signals_of(scenario, self.truth.item_address)
         for signal in self.signals:
-            signal.before = log_before(self, signal) if signal.kind == "AnchorReplay" else []
+            signal.before = log_before(self, signal) if signal.replays else []
         nothing, wants = [0] * self.truth.items, [self.wants(user) for user in range(self.truth.users)]
         lesson = Lesson(0, self.before(), nothing, nothing, None, self.truth.come(0), wants)
         self.model = train(scenario.start, lesson, self.truth, self.numbers)
@@ -90,10 +92,19 @@ class World:
     def releasing(self) -> Generator[simpy.Event, None, None]:
         """Let items come out when they are due, and get older day by day where they age."""
         days = range(DAY, self.horizon, DAY) if self.truth.half_life < math.inf else []
-        for second in sorted({item.born for item in self.truth.catalogue} | set(days)):
+        seconds = {item.born for item in self.truth.catalogue}.union(days, *self.makers.moments.values())
+        for second in sorted(seconds):
             if 0 < second < self.horizon:
                 yield self.at(second, RELEASE_PHASE)
+                self.decide(second)
                 self.truth.stock(second)
+
+    def decide(self, second: int) -> None:
+        """Let makers decide what comes out of the items that are due: those that do not leave no gap between the others."""
+        catalogue, out = self.truth.catalogue, self.truth.items
+        due = [item for item in catalogue[out:] if item.born <= second]
+        made = self.makers.decide(second, catalogue[:out], due, self.log)
+        self.truth.settle(catalogue[:out] + made + catalogue[out + len(due) :])
 
     def retraining(self) -> Generator[simpy.Event, None, None]:
         """Train a model at each cut, and deploy it when its latency is over."""
@@ -162,7 +173,7 @@ class World:
 
     def before(self) -> list[Taught]:
         """Return the rows from which the first model learns: the logs from before the loop of replays from day 0 on."""
-        signals = [one for one in self.signals if one.kind == "AnchorReplay" and one.recipe.from_day == 0]
+        signals = [one for one in self.signals if one.replays and one.recipe.from_day == 0]
         pairs = [pair for signal in signals for pair in signal.before]
         return [Taught(-1, -1, -1, user, item, ANCHOR, ANCHOR, 0.0, math.nan, 1.0) for user, item in pairs]
 
@@ -220,7 +231,7 @@ class World:
         truth = self.truth
         by_hand = [item.by_hand for item in truth.catalogue]
         size, items = self.scenario.slate, truth.items
-        feed = Feed(self.scenario.policy, self.model, visit, leaving, size, items, picks, truth.about, by_hand)
+        feed = Feed(self.scenario.policy, self.model, visit, leaving, size, items, picks, truth.about, by_hand, truth.leaves)
         slate = fill_slate(feed, [signal for signal in self.signals if signal.places])
         clicks = clicked(self.scenario.choice, visit, slate, closed, self.truth, wants)
         for position, placed in enumerate(slate):
