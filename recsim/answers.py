@@ -266,11 +266,12 @@ def _of_surface(found: Surface) -> str:
     if found.q2 < GOOD:
         well = f"well ({max(found.q2, 0.0):.0%} of its variance)"
         return f"No smooth surface over the ranges predicts {metric} {well}; take more points or seeds."
-    ends = []
-    for sense, word in (("max", "highest"), ("min", "lowest")):
-        row = found.best(sense).iloc[0]  # type: ignore[arg-type]
+    ends, words = [], {"max": "highest", "min": "lowest"}
+    senses: tuple[Sense, ...] = ("max", "min")
+    for sense in senses:
+        row = found.best(sense).iloc[0]
         place = ", ".join(f"{axis.path} = {told(float(row[axis.path]))}" for axis in found.axes)
-        ends.append(f"{word} ({row['mean']:.3g} ± {row['high'] - row['mean']:.2g}) at {place}")
+        ends.append(f"{words[sense]} ({row['mean']:.3g} ± {row['high'] - row['mean']:.2g}) at {place}")
     good = f"the surface explains {found.q2:.0%} of the variance of points that it has not seen"
     return f"Over the ranges {metric} is {', and '.join(ends)}; {good}."
 

@@ -156,13 +156,12 @@ def _client(address: str) -> Iterator[Any]:
     Raises RecsimError where Dask is not installed, nobody answers, or no worker comes.
     """
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise RecsimError('cluster: needs Dask; install it by pip install "recsim-loop[dask]", on every machine') from None
     try:
-        client: Any = Client(  # type: ignore[no-untyped-call]
-            address, timeout=PATIENCE, set_as_default=False
-        )
+        connect: Any = distributed.Client  # the library is untyped
+        client = connect(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as fault:
         raise RecsimError(f"cluster: {address}: {fault}; give the address that dask scheduler prints") from None
     with client:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim.console import console, say, say_pairs, show
+from recsim.progress import span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,7 +191,7 @@ def say_facts(facts: Mapping[str, Any]) -> None:
         "clicks": f"at most about {visits['clicks_at_most']:,}, one row each (an upper bound: not every visit clicks)",
         "memory": f"at most about {_bytes(facts['bytes']['memory_at_most'])}",
         "disk": f"at most about {_bytes(facts['bytes']['disk_at_most'])}",
-        "time": f"very roughly {_duration(facts['serving_seconds'])} to serve the visits on one core; training comes on top",
+        "time": f"very roughly {span(max(1.0, facts['serving_seconds']))} to serve the visits on one core; training comes on top",
         "odd": "\n".join(facts["odd"]) or "nothing",
     }  # fmt: skip
     say_pairs(lines)
@@ -203,17 +204,6 @@ def _bytes(number: float) -> str:
     ('1 MB', '1.2 GB')
     """
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{max(1, round(number / 1e6))} MB"
-
-
-def _duration(seconds: float) -> str:
-    """Return a stretch of time for people.
-
-    >>> _duration(0.4), _duration(200), _duration(20_000)
-    ('1 s', '3 minutes', '6 hours')
-    """
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} minutes" if seconds < 6000 else f"{round(seconds / 3600)} hours"
 
 
 def say_fit(report: Mapping[str, Any], out: Path) -> None:
@@ -300,7 +290,7 @@ def say_outline(facts: Mapping[str, Any]) -> None:
     say_pairs({
         "study": f"{facts['name']}: {facts['about']}".removesuffix(": "),
         "cells": f"{facts['cells']:,} ({facts['points']:,} points, {facts['seeds']:,} seed{'s' * (facts['seeds'] != 1)})",
-        "time": f"very roughly {_duration(facts['seconds'])} on one core, from two epochs of the first cell",
+        "time": f"very roughly {span(max(1.0, facts['seconds']))} on one core, from two epochs of the first cell",
         "disk": f"about {_bytes(facts['bytes'])}, {facts['rows']:,} values",
     })  # fmt: skip
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import recsim as rs
@@ -37,6 +39,17 @@ def small() -> rs.Scenario:
         signals=(rs.OrganicLift(rate=0.2, from_day=5.0),),
         log="impressions",
     )
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of a world fitted to a small log."""
+    folder = tmp_path_factory.mktemp("replays")
+    chance = np.random.default_rng(3)
+    pairs = pd.DataFrame({"user": np.repeat(np.arange(30), 8), "item": chance.integers(0, 25, 240) ** 2 // 25}).drop_duplicates()
+    pairs.sample(frac=1, random_state=1).assign(time=np.arange(len(pairs))).to_csv(folder / "log.csv", index=False)
+    rs.calibrate(folder / "log.csv", folder / "world", user="user", item="item", time="time", topics=3)
+    return str(folder / "world")
 
 
 def grown(scenario: rs.Scenario, seed: int = 7, **how: int) -> World:
@@ -180,6 +193,17 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 # ------------------------------------------------------------------------------------------------------ arms to compare
+TRAINED = rs.Scenario(
+    days=32.0,
+    slate=5,
+    population=rs.SyntheticUsers(users=60, topics=4, curiosity=0.1),
+    catalog=rs.SyntheticItems(items=50, topics=4),
+    visits=rs.Poisson(rate=1.0),
+    choice=rs.Luce(outside=4.0),
+    recommender=rs.ALS(factors=6, iterations=3),
+    retrain=rs.Retrain(every=4.0, latency=0.25),
+    training=(rs.Window(last=2),),
+)
 PLAIN = rs.Scenario(
     name="plain",
     days=13.3,

@@ -6,6 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from conftest import TRAINED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,18 +16,7 @@ from recsim.behaviour import position_bias
 from recsim.inference import interval
 from recsim.simulation import World
 
-EVERYTHING = rs.Scenario(
-    days=24.0,
-    slate=5,
-    population=rs.SyntheticUsers(users=60, topics=4, curiosity=0.1),
-    catalog=rs.SyntheticItems(items=50, topics=4),
-    visits=rs.Poisson(rate=1.0),
-    choice=rs.Luce(outside=4.0),
-    recommender=rs.ALS(factors=6, iterations=3),
-    dynamics=(rs.Reinforcement(rate=0.05), rs.Relaxation(days=30.0)),
-    retrain=rs.Retrain(every=4.0, latency=0.25),
-    training=(rs.Window(last=2),),
-)
+EVERYTHING = TRAINED.but(days=24.0, dynamics=(rs.Reinforcement(rate=0.05), rs.Relaxation(days=30.0)))
 
 
 def game(causes: int) -> st.SearchStrategy[list[float]]:

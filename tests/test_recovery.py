@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import TRAINED
 
 import recsim as rs
 from recsim.inference import interval
@@ -14,38 +15,27 @@ from recsim.ratios import ratio
 from recsim.recovery import Recovery, half_way, recover
 from recsim.simulation import World
 
-PLAIN = rs.Scenario(
-    days=32.0,
-    slate=5,
-    population=rs.SyntheticUsers(users=60, topics=4, curiosity=0.1),
-    catalog=rs.SyntheticItems(items=50, topics=4),
-    visits=rs.Poisson(rate=1.0),
-    choice=rs.Luce(outside=4.0),
-    recommender=rs.ALS(factors=6, iterations=3),
-    retrain=rs.Retrain(every=4.0, latency=0.25),
-    training=(rs.Window(last=2),),
-)
-REMEDY = PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.5))
+REMEDY = TRAINED.but(policy=rs.EpsilonGreedy(epsilon=0.5))
 
 
 @pytest.fixture(scope="module")
 def found() -> Recovery:
     """A remedy that comes at half-time, under three seeds."""
-    return recover(PLAIN, REMEDY, 16.0, 3, workers=1, progress=False)
+    return recover(TRAINED, REMEDY, 16.0, 3, workers=1, progress=False)
 
 
 def test_the_arms_are_the_worlds_they_say(found: Recovery) -> None:
     """Never and always are plain runs; late is the never arm up to the day, and then its fork under the remedy."""
     for place, seed in enumerate(found.seeds):
         values, days = found.arms("gini")
-        for arm, scenario in (("never", PLAIN), ("always", REMEDY)):
+        for arm, scenario in (("never", TRAINED), ("always", REMEDY)):
             run = rs.run(scenario, seed=seed, progress=False)
             assert values[arm][place].tolist() == run.series("gini").tolist()
             assert days.tolist() == run.history.query("metric == 'gini'")["day"].tolist()
         before = days <= 16.0
         assert np.array_equal(values["late"][place, before], values["never"][place, before])
         assert before.sum() == 3
-        fork = World(PLAIN, seed, forks=True).advance(16.0).fork(REMEDY).advance(32.0)
+        fork = World(TRAINED, seed, forks=True).advance(16.0).fork(REMEDY).advance(32.0)
         fork.close_epoch()
         assert values["late"][place].tolist() == [row[5] for row in fork.history if row[4] == "gini"]
     assert (values["late"][:, ~before] != values["never"][:, ~before])[:, -1].all()
@@ -76,7 +66,7 @@ def made_up(late: list[float], spread: float = 0.0) -> Recovery:
             values = {"never": 0.0, "always": 1.0 + spread * (seed - 2), "late": ([0.0, *late])[epoch] + spread * (seed - 2) / 2}
             rows += [(arm, seed, epoch, 7.0 * (epoch + 1), "x", value) for arm, value in values.items()]
     history = pd.DataFrame(rows, columns=["arm", "seed", "epoch", "day", "metric", "value"])
-    return Recovery(PLAIN, REMEDY, 7.0, [1, 2, 3], 2, history)
+    return Recovery(TRAINED, REMEDY, 7.0, [1, 2, 3], 2, history)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +108,7 @@ def test_a_metric_without_a_gap_is_said() -> None:
 @pytest.mark.parametrize(
     ("remedy", "more", "says"),
     [
-        (PLAIN.but(name="same"), {}, "remedy: is the same"),
+        (TRAINED.but(name="same"), {}, "remedy: is the same"),
         (REMEDY, {"day": 0.0}, "day: a remedy that comes on day 0"),
         (REMEDY, {"day": 16.1}, "day: on day 16.1 a model waits"),
         (REMEDY.but(days=40.0), {}, "late: days is 40"),
@@ -129,6 +119,6 @@ def test_a_metric_without_a_gap_is_said() -> None:
 def test_what_cannot_be_recovered_from_is_said(remedy: rs.Scenario, more: dict, says: str) -> None:
     """One line says what is wrong, before anything is run."""
     with pytest.raises(rs.RecsimError) as fault:
-        recover(PLAIN, remedy, **({"day": 16.0, "seeds": 1, "progress": False} | more))
+        recover(TRAINED, remedy, **({"day": 16.0, "seeds": 1, "progress": False} | more))
     assert str(fault.value).startswith(says)
     assert "\n" not in str(fault.value)

@@ -14,17 +14,6 @@ from recsim.calibration import read_rows
 from recsim.world import Origin
 
 
-@pytest.fixture(scope="module")
-def calibrated(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the folder of a world fitted to a small log."""
-    folder = tmp_path_factory.mktemp("replays")
-    chance = np.random.default_rng(3)
-    pairs = pd.DataFrame({"user": np.repeat(np.arange(30), 8), "item": chance.integers(0, 25, 240) ** 2 // 25}).drop_duplicates()
-    pairs.sample(frac=1, random_state=1).assign(time=np.arange(len(pairs))).to_csv(folder / "log.csv", index=False)
-    rs.calibrate(folder / "log.csv", folder / "world", user="user", item="item", time="time", topics=3)
-    return str(folder / "world")
-
-
 @pytest.fixture
 def warm(calibrated: str) -> rs.Scenario:
     """A week among these people, whose log is known."""
