@@ -14,8 +14,7 @@ import pytest
 from conftest import kill_again_and_again
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_worlds import LEAVING, LIVING
-from small_presence import LIVES, OPEN, PLAIN
+from small_presence import LEAVING, LIVES, LIVING, OPEN, PLAIN
 
 import recsim as rs
 from recsim.crowd import Crowd
