@@ -42,7 +42,7 @@ FLOORS = [
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection"},
-    {"errors", "randomness", "inference", "tables", "console"},
+    {"errors", "randomness", "inference", "tables", "console", "palette"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
