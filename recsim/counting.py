@@ -15,6 +15,7 @@ from recsim.world import FEED, NOTHING, Bools, Counts, Ints, Items32, Origin, Sl
 
 Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
 PANEL = 100  # people at most whose sets of items are held against each other: 4,950 pairs
+WAITING = 16_384  # visits whose slates are looked through at once; it changes the speed alone
 COMPARED = 500  # people of whose visits there are as many as slates whose items are compared, spread over all people
 EMPTIED = "epoch", "shown_topics", "utility", "utility_innate", "consumed", "alike", "slates"  # counted anew in each epoch
 KEPT = "past", "clickers", "clickers_before", "met", "idle"  # and what is counted since the beginning
@@ -46,11 +47,14 @@ class Counters:
         self.alike, self.slates = np.zeros(users), np.zeros(users, np.int64)
         self._one_in = {size: np.uint64(max(1, -(-users // size))) for size in (PANEL, COMPARED)}
         self._shown = [np.zeros((2, 0), np.int64)]
+        self._waiting: list[tuple[Ints, npt.NDArray[np.uint64], npt.NDArray[np.uint32], Items32]] = []  # not yet looked through
+        self._rows = 0  # visits that wait
         self.provenance = (np.nan, np.nan, np.nan)
         self.visits, self.labels, self.spent = 0, 0, 0.0
 
     def take_over(self, other: Counters) -> None:
         """Go on from the counts of another world, which kept each interval."""
+        other._look_through()
         for name in EMPTIED + KEPT:
             setattr(self, name, getattr(other, name).copy())
         self._shown = list(other._shown)
@@ -84,6 +88,7 @@ class Counters:
 
     def new_epoch(self, provenance: tuple[float, float, float]) -> None:
         """Begin an epoch served by a model with rows of this provenance."""
+        self._look_through()
         self.past += self.epoch.sum(axis=1)
         self.met += self.shown_topics
         self.idle[: self._known] = self._idle(self._known)
@@ -100,18 +105,29 @@ class Counters:
         return Counts(impressions, clicks)
 
     def show(self, visits: Visits, slate: Slate) -> None:
-        """Count the impressions, and add the topics shown to each user's own row, from the top."""
+        """Count the impressions; what each user saw is added up later, many visits at once."""
         there = slate.items != NOTHING
         self._count(0, slate.origin[there], slate.items[there])
-        shown = _added(self._topics, slate.items)
+        self._waiting.append((visits.user, visits.address, visits.ordinal, slate.items))
+        self._rows += len(visits)
+        if self._rows >= WAITING:
+            self._look_through()
+
+    def _look_through(self) -> None:
+        """Add the topics shown to each user's own row, from the top, compare items, and note what the panel was shown."""
+        if not self._waiting:
+            return
+        user, address, ordinal, items = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting, self._rows, there = [], 0, items != NOTHING
+        shown = _added(self._topics, items)
         topics = shown.shape[1]  # by ufunc.at: row after row, so that a user's sums are the same however visits are put together
-        place = (visits.user[:, None] * topics + np.arange(topics)).ravel()
+        place = (user[:, None] * topics + np.arange(topics)).ravel()
         np.add.at(self.shown_topics.reshape(-1), place, shown.ravel())
-        some = (visits.address + visits.ordinal) % self._one_in[COMPARED] == 0  # each user's every so-manieth visit, at her turn
-        self._compare(visits.user[some], slate.items[some], there[some].sum(axis=1))
-        ours = np.flatnonzero(self.panel(visits.address))
+        some = (address + ordinal) % self._one_in[COMPARED] == 0  # each user's every so-manieth visit, at her turn
+        self._compare(user[some], items[some], there[some].sum(axis=1))
+        ours = np.flatnonzero(self.panel(address))
         row, at = np.nonzero(there[ours])
-        self._shown.append(np.stack([visits.user[ours[row]], slate.items[ours[row], at]]))
+        self._shown.append(np.stack([user[ours[row]], items[ours[row], at]]))
 
     def _compare(self, user: Ints, items: Items32, number: Ints) -> None:
         """Add the mean cosine of the pairs of items of slates, (n, positions), with *number* (n,) items each."""
@@ -161,6 +177,7 @@ class Counters:
         active: users who have come by now; released: items that are out; people: what they are and how many, by the names of
         the window.
         """
+        self._look_through()
         human_share, human_weight, mean_depth = self.provenance
         return Window(
             impressions=self.epoch[0][:, :released], clicks=self.epoch[1][:, :released],

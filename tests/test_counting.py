@@ -213,6 +213,19 @@ def test_a_fork_and_its_tiles_leave_the_same_history(lively: rs.Scenario, day: f
     assert repr(fork.history) == repr(Told(still).world.history)
 
 
+@pytest.mark.parametrize("rows", [1, 7])
+def test_how_many_slates_are_looked_through_at_once_changes_nothing(
+    lively: rs.Scenario, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, or a handful, leaves the same history to the last bit."""
+    whole = World(lively, 7).advance(lively.days)
+    whole.close_epoch()
+    monkeypatch.setattr("recsim.counting.WAITING", rows)
+    apart = World(lively, 7).advance(lively.days)
+    apart.close_epoch()
+    assert repr(apart.history) == repr(whole.history)
+
+
 def test_a_run_killed_again_and_again_has_the_same_figures(lively: rs.Scenario, tmp_path: Path) -> None:
     """A run killed at three places, and gone on with, leaves the history of a quiet one."""
     kill_again_and_again(lively, tmp_path / "run", (0.3, 0.5, 0.9))
