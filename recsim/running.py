@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from recsim.consumption import Consumed
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
 from recsim.files import absent
-from recsim.progress import told
+from recsim.progress import Say, told
 from recsim.scenario import Scenario
 from recsim.simulation import TILE, World
 from recsim.world import DAY, Published
+
+SIGHT = {"coverage": "coverage", "Gini": "gini", "novelty": "novelty", "click rate": "click_rate"}
+"""What one watches while a run goes on: its name, and the metric."""
 
 
 def run(
@@ -48,15 +52,22 @@ def run(
 
 def _run(
     scenario: Scenario | None, seed: int | None, out: str | Path | None, threads: int, tile: int, resume: bool,
-    progress: Callable[[float, str], None],
+    progress: Say,
 ) -> Run:  # fmt: skip
     began = time.monotonic()
     if resume and read_manifest(Path(out or "."))["status"] == "done":
         return Run.load(Archive.reopen(Path(out or "."), scenario, seed).folder)
     world, archive = (_again if resume else _anew)(scenario, seed, out, threads, tile)
     keeper = Keeper(world, archive, began)
-    world.on_epoch, world.on_deploy = keeper.epoch, keeper.deploy
-    world.on_window = lambda world: progress(world.now / world.horizon, f"epoch {world.epoch}")
+
+    def tell(world: World, row: Mapping[str, float] | None = None) -> None:
+        progress(world.now / world.horizon, f"epoch {world.epoch}", row)
+
+    def closed(world: World, clicks: Columns, impressions: Columns) -> None:
+        keeper.epoch(world, clicks, impressions)
+        tell(world, in_sight(world))
+
+    world.on_epoch, world.on_deploy, world.on_window = closed, keeper.deploy, tell
     try:
         world.advance(world.scenario.days)
         world.close_epoch()
@@ -64,6 +75,13 @@ def _run(
         keeper.end("interrupted")
         raise
     return keeper.end("done")
+
+
+def in_sight(world: World) -> dict[str, float]:
+    """Return the figures of the epoch that was closed last, those that one watches while a run goes on, by their names."""
+    last = takewhile(lambda row: row[1:3] == (world.epoch, "epoch"), reversed(world.history))
+    rows = {metric: value for *_, group, metric, value in last if group == "all"}
+    return {"epoch": world.epoch} | {name: rows[metric] for name, metric in SIGHT.items()}
 
 
 def _anew(

@@ -16,7 +16,7 @@ from small_studies import EPSILONS, TINY, cells, study_now, study_of
 
 import recsim as rs
 from recsim import cells as cells_of_all
-from recsim import progress, stores, workers
+from recsim import stores, workers
 from recsim.recipe import family
 from recsim.studies import plan_study, points, run_one, tasks_of
 
@@ -413,27 +413,3 @@ def test_the_examples_run(tmp_path: Path, path: Path) -> None:
     (cell, *_) = plan_study(small, tmp_path / "there")
     assert run_one(tmp_path / "there", cell)
     assert len(rs.open_study(tmp_path / "there"))
-
-
-@pytest.mark.parametrize("place", ["log", "notebook"])
-def test_progress_is_readable_in_a_log_and_in_a_notebook(
-    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A log of ten hours has some hundred lines, each with what is left; a notebook has one that changes in its place."""
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    if place == "notebook":
-        monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    else:
-        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    with progress.Progress("study tiny") as say:
-        for second in range(0, 36_001, 4):
-            now[0] = float(second)
-            say(second / 36_000, f"{second // 360} of 100 cells done, 2 running, 0 failed")
-    printed = capsys.readouterr().err
-    assert "study tiny: 50%, 5.0 hours so far, about 5.0 hours left; 50 of 100 cells done, 2 running, 0 failed" in printed
-    if place == "notebook":
-        assert (printed.count("\n"), printed[0], printed[-1]) == (1, "\r", "\n")
-    else:
-        assert 50 < printed.count("\n") < 200
-        assert "\r" not in printed
