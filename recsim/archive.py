@@ -20,6 +20,8 @@ from recsim.errors import RecsimError
 from recsim.eventlog import SCHEMA, Columns, digest
 from recsim.files import PART, absent, faults, whole
 from recsim.scenario import Scenario
+from recsim.tables import as_html
+from recsim.verdict import SHOWN, by_epoch, told_figures, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +143,15 @@ class Run:
         last = frame[(frame["window"] == "epoch") & (frame["group"] == "all")]
         last = last[last["epoch"] == last["epoch"].max()]
         return dict(zip(last["metric"], last["value"].astype(float), strict=True))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of the run: its figures by epoch, and whether the loop narrowed the feed."""
+        if not self.epochs:
+            return as_html(f"{self.scenario.name}, seed {self.seed}: {self.status}, no epoch is closed yet", [], [])
+        figures = by_epoch(self.history)
+        title = f"{self.scenario.name}, seed {self.seed}: {self.status}, {self.epochs} epochs, {self.seconds:.1f} s"
+        notes = verdict(figures, self.scenario.recommender.learns), "floor: a uniform feed of the last epoch's volume."
+        return as_html(title, *told_figures(figures, SHOWN), notes)
 
     @property
     def epochs(self) -> int:

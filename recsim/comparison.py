@@ -19,7 +19,7 @@ from recsim.inference import SURE, holm, interval, paired_p
 from recsim.plans import Plan, clear
 from recsim.progress import told
 from recsim.scenario import Scenario
-from recsim.tables import blocks_of, decimals_for, with_half
+from recsim.tables import as_html, blocks_of, decimals_for, with_half
 from recsim.tuning import REFINED, STEPS, TUNING, dials_of, tune
 
 if TYPE_CHECKING:
@@ -162,6 +162,17 @@ class Comparison:
         lines = [blocks_of(heads, columns, width), *(fill(text, width) for text in (foot, *self._tuned_lines()))]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of the comparison: a line an arm, and the answer."""
+        found = [[self._found[name, metric] for name in self.arms] for metric in LEAGUE]
+        cells = [[_mean(row, decimals_for([one["mean"] for one in rows])) for row in rows] for rows in found]
+        heads = ["", *(f"{metric}, {unit}" for metric, unit in LEAGUE.items())]
+        title = f"{len(self.arms)} arms, {_seeds(len(self.seeds))}, means of the last epochs ({self.last})"
+        rows = [[name, *(column[place] for column in cells)] for place, name in enumerate(self.arms)]
+        first = next(iter(self.arms))
+        foot = f"±: half the {SURE:.0%} interval; *: the paired difference to {first} has p < {1 - SURE:.2f} (Holm)."
+        return as_html(title, heads, rows, (self.answer(), foot, *self._tuned_lines()))
+
     def answer(self) -> str:
         """Return one sentence: which arms make the model show more of the catalogue than the first, and the cheapest of them."""
         first, *others = self.arms
@@ -234,6 +245,12 @@ def _against_first(table: pd.DataFrame, metric: str, arms: list[str]) -> list[di
 # ---------------------------------------------------------------------------------------------------- the table as text
 def _labels(name: str, first: str) -> list[str]:
     return [name] if name == first else [name, f"  less {first}"]
+
+
+def _mean(row: Mapping[str, Any], decimals: int) -> str:
+    """Return the mean of an arm with half its interval, and a star where its difference to the first arm is told apart."""
+    star = "*" if row["p"] < 1 - SURE else ""
+    return with_half(row["mean"], row["mean_high"] - row["mean"], decimals) + star
 
 
 def _column(rows: list[dict[str, Any]]) -> list[str]:

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
+
+
+def as_html(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> str:
+    """Return a table of text as HTML for a notebook, with a title above and notes below; all text is shown as it is.
+
+    >>> as_html("a", ["", "gini"], [["<b>", "0.5"]]).count("&lt;b&gt;")
+    1
+    """
+    first = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads)
+    lines = [
+        f'<tr><th scope="row" style="text-align: left">{html.escape(row[0])}</th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows
+    ]
+    below = "".join(f'<p style="max-width: 60em">{html.escape(note)}</p>' for note in notes)
+    caption = f'<caption style="text-align: left"><b>{html.escape(title)}</b></caption>'
+    return f"<div><table>{caption}<thead><tr>{first}</tr></thead><tbody>{''.join(lines)}</tbody></table>{below}</div>"
 
 
 def decimals_for(values: Sequence[float]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ from recsim.console import console, say, say_pairs, show
 from recsim.progress import span
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table
 
     from recsim.answers import Answer
@@ -18,21 +17,6 @@ if TYPE_CHECKING:
     from recsim.comparison import Comparison
     from recsim.scenario import Scenario
     from recsim.studies import StudyResult
-
-SHOWN = {
-    "coverage": "share of items",
-    "coverage_model": "share of items",
-    "gini": "0 even to 1 uneven",
-    "effective_items": "items",
-    "novelty": "bits",
-    "feed_topics": "topics per user",
-    "click_rate": "clicks/impression",
-    "utility": "per item consumed",
-    "human_share": "share of rows",
-    "depth": "generations",
-}
-"""The metrics of the table that ends a run, and their units."""
-
 
 def _moving(scenario: Scenario) -> dict[tuple[str, str], str]:
     """Return the metrics, by group, that tell of what moves in a world beside its feed, and their units."""
@@ -115,65 +99,31 @@ def compared(done: Comparison) -> dict[str, Any]:
 
 def report(done: Run, figure: Path, data: str) -> None:
     """Print the table, the answer, and where everything is."""
-    from recsim.verdict import verdict
+    from recsim.verdict import SHOWN, by_epoch, named, told_figures, verdict
 
-    by_epoch = _by_epoch(done)
+    figures = by_epoch(done.history)
     moving = _moving(done.scenario)
-    table = by_epoch[[metric for metric in by_epoch if ("all", metric) not in moving]]
-    table = table.join(_by_epoch(done, moving)) if moving else table
-    show(_metrics_table(table, SHOWN | {_named(*where): unit for where, unit in moving.items()}, narrow=console().width < 72))
+    table = figures[[metric for metric in figures if ("all", metric) not in moving]]
+    table = table.join(by_epoch(done.history, moving)) if moving else table
+    shown = SHOWN | {named(*where): unit for where, unit in moving.items()}
+    show(_metrics_table(*told_figures(table, shown, narrow=console().width < 72)))
     show("floor: what a uniform feed of the last epoch's volume would have")
-    for text in filter(None, (verdict(by_epoch, done.scenario.recommender.learns), data)):
+    for text in filter(None, (verdict(figures, done.scenario.recommender.learns), data)):
         show(f"\n{text}")
     say(f"\nfigure  {figure}\nrun     {done.folder}")
 
 
-def _named(group: str, metric: str) -> str:
-    """Return what a metric of a group is called in a table."""
-    return metric if group == "all" else f"{group} {metric}"
-
-
-def _by_epoch(done: Run, chosen: Collection[tuple[str, str]] = ()) -> pd.DataFrame:
-    """Return the metrics of all users, a row an epoch and a column a metric; or those chosen, by (group, metric)."""
-    rows = done.history[done.history["window"] == "epoch"]
-    if not chosen:
-        return rows[rows["group"] == "all"].pivot(index="epoch", columns="metric", values="value").sort_index()
-    wide = rows.pivot(index="epoch", columns=["group", "metric"], values="value").sort_index()
-    there = [where for where in chosen if where in wide]
-    return wide[there].set_axis([_named(*where) for where in there], axis=1)
-
-
-def _metrics_table(by_epoch: pd.DataFrame, shown: Mapping[str, str], narrow: bool) -> Table:
-    """Return first epoch, first trained, middle and last, and the floor; a narrow terminal gets fewer columns."""
+def _metrics_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    """Return figures for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
-    from recsim.verdict import numbers
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 2, 0, 0))
-    epochs = _told_epochs(list(by_epoch.index), narrow)
-    table.add_column("metric" if narrow else "epoch", no_wrap=True)
-    for heading in (*map(str, epochs), "floor"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    if not narrow:
-        table.add_column("")
-    for metric, unit in shown.items():
-        if metric in by_epoch:
-            values = by_epoch.loc[epochs, metric].tolist()
-            floor = by_epoch[f"{metric}_floor"].iloc[-1] if f"{metric}_floor" in by_epoch else None
-            cells = [metric, *numbers([*values, floor])]
-            table.add_row(*map(Text, cells if narrow else [*cells, unit]))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0) if heads[-1] == "" else (0, 1, 0, 0))
+    for place, heading in enumerate(heads):
+        table.add_column(heading, justify="right" if place and heading else "left", no_wrap=heading != "")
+    for line in lines:
+        table.add_row(*map(Text, line))
     return table
-
-
-def _told_epochs(epochs: Sequence[int], narrow: bool) -> list[int]:
-    """Return the epochs of the table: the start, the first trained model, the middle and the last.
-
-    >>> _told_epochs(range(20), narrow=False), _told_epochs(range(20), narrow=True), _told_epochs([0], narrow=False)
-    ([0, 1, 10, 19], [0, 10, 19], [0])
-    """
-    places = {0, len(epochs) // 2, len(epochs) - 1} | (set() if narrow else {min(1, len(epochs) - 1)})
-    return [epochs[place] for place in sorted(places)]
 
 
 def say_facts(facts: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""Does the loop narrow the feed? A plain sentence, worked out from a run's figures."""
+"""Does the loop narrow the feed? The figures of a run that tell, by epoch, and a plain sentence worked out from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,20 @@ JUDGED = {
     "feed_topics": "that of topics in a user's feed",
 }
 """The metrics by which a run is judged; each falls when a feed narrows."""
+
+SHOWN = {
+    "coverage": "share of items",
+    "coverage_model": "share of items",
+    "gini": "0 even to 1 uneven",
+    "effective_items": "items",
+    "novelty": "bits",
+    "feed_topics": "topics per user",
+    "click_rate": "clicks/impression",
+    "utility": "per item consumed",
+    "human_share": "share of rows",
+    "depth": "generations",
+}
+"""The metrics of the table that ends a run, and their units."""
 
 MOVED = 0.05  # change, relative to the first model's figure, below which a metric is said to have stayed
 
@@ -82,3 +96,45 @@ def _change(metric: str, first: float, last: float, sign: int) -> str:
     verb = {-1: "fell", 0: "hardly moved", 1: "rose"}[sign]
     before, after = (f"{first:.1%}", f"{last:.1%}") if metric.startswith("coverage") else numbers([first, last])
     return f"{JUDGED[metric]} {verb} from {before} to {after}"
+
+
+# ------------------------------------------------------------------------------------------------- figures by epoch
+def by_epoch(history: pd.DataFrame, chosen: Collection[tuple[str, str]] = ()) -> pd.DataFrame:
+    """Return the metrics of all users, a row an epoch and a column a metric; or those chosen, by (group, metric)."""
+    rows = history[history["window"] == "epoch"]
+    if not chosen:
+        return rows[rows["group"] == "all"].pivot(index="epoch", columns="metric", values="value").sort_index()
+    wide = rows.pivot(index="epoch", columns=["group", "metric"], values="value").sort_index()
+    there = [where for where in chosen if where in wide]
+    return wide[there].set_axis([named(*where) for where in there], axis=1)
+
+
+def named(group: str, metric: str) -> str:
+    """Return what a metric of a group is called in a table."""
+    return metric if group == "all" else f"{group} {metric}"
+
+
+def told_epochs(epochs: Sequence[int], narrow: bool) -> list[int]:
+    """Return the epochs of the table: the start, the first trained model, the middle and the last.
+
+    >>> told_epochs(range(20), narrow=False), told_epochs(range(20), narrow=True), told_epochs([0], narrow=False)
+    ([0, 1, 10, 19], [0, 10, 19], [0])
+    """
+    places = {0, len(epochs) // 2, len(epochs) - 1} | (set() if narrow else {min(1, len(epochs) - 1)})
+    return [epochs[place] for place in sorted(places)]
+
+
+def told_figures(figures: pd.DataFrame, shown: Mapping[str, str], narrow: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Return the table that ends a run, as text: its headings, and a line for each metric of *shown*, which gives the unit.
+
+    figures: as `by_epoch` returns them. A line has the metric, its value in some epochs, and what a uniform feed of the last
+    epoch's volume would have; where there is room, the unit too.
+    """
+    epochs = told_epochs(list(figures.index), narrow)
+    lines = []
+    for metric, unit in shown.items():
+        if metric in figures:
+            floor = figures[f"{metric}_floor"].iloc[-1] if f"{metric}_floor" in figures else None
+            cells = [metric, *numbers([*figures.loc[epochs, metric].tolist(), floor])]
+            lines.append(cells if narrow else [*cells, unit])
+    return ["metric" if narrow else "epoch", *map(str, epochs), "floor", *([] if narrow else [""])], lines

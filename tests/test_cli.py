@@ -63,7 +63,7 @@ def test_people_get_table_answer_figure_and_folder(small_file: str) -> None:
     """Without --json there are ten metrics with units and floors, one answer, a figure and the path of the run."""
     code, out, _ = call("run", small_file)
     assert code == 0
-    for metric, unit in telling.SHOWN.items():
+    for metric, unit in verdict.SHOWN.items():
         assert re.search(rf"^{metric} .*{re.escape(unit)}$", out, re.MULTILINE)
     assert out.count("Does the loop narrow the feed?") == 1
     assert Path("runs/small-seed1/narrowing.png").read_bytes().startswith(b"\x89PNG")
