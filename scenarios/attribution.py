@@ -1,6 +1,6 @@
 """What narrows the feed? Five causes on MovieLens people, taken away one by one and together: 32 worlds under each seed.
 
-    python scenarios/attribution.py [--seeds 3] [--write docs/experiments.md]
+    python scenarios/attribution.py [--seeds 8] [--write docs/experiments.md]
 
 Prints how much each cause adds to the loss of coverage by the model, and to the Gini index. With --write the table replaces what
 stands between the two marks in each file named.
@@ -98,7 +98,7 @@ def table(seeds: int) -> str:
 def main() -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=8)
     marks.fill(parser, "attribution", lambda chosen: table(chosen.seeds))
 
 

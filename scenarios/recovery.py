@@ -1,6 +1,6 @@
 """What comes back when a remedy comes late? People who change by what they see, and exploration from half-time on.
 
-    python scenarios/recovery.py [--seeds 5] [--figure recovery.png] [--write docs/experiments.md]
+    python scenarios/recovery.py [--seeds 12] [--figure recovery.png] [--write docs/experiments.md]
 
 Prints, for each figure, how much of the gap between a feed that never explores and one that always does is closed in the end, and
 how long half of it takes. The figure draws the share that is closed, week by week. With --write the table replaces what stands
@@ -90,7 +90,7 @@ def draw(found: rs.Recovery, path: Path) -> None:
 def main() -> None:
     """Print the table, write it and draw the figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--figure", type=Path, help="a PNG to draw the shares into")
     marks.fill(parser, "recovery", lambda chosen: table(chosen.seeds, chosen.figure))
 
