@@ -7,7 +7,7 @@ and position. It says two things: which item it puts next, and how likely it was
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,13 @@ class Policy(Recipe):
     """Whether it looks at the published tastes of users."""
     counts_impressions: ClassVar[bool] = False
     """Whether it learns from how often items were shown."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **more: Any) -> None:
+        """Fill slates position by position wherever a kind places in a way of its own: no short cut that it inherits is its."""
+        super().__pydantic_init_subclass__(**more)
+        if {"place", "chance"} & vars(cls).keys() and "slate" not in vars(cls):
+            cls.slate = Policy.slate  # type: ignore[method-assign]
 
     def reach(self, size: int) -> int:
         """Return how many ranked items it must see to fill *size* positions; 0: none, what was published is enough."""

@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, call, environment, spawn, stopped
 
 import recsim as rs
-from recsim import arguments, cli, expectation, telling, verdict
+from recsim import arguments, cli, expectation, verdict
 from recsim.metrics import METRICS
 
 SCENARIOS = sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))

@@ -324,3 +324,33 @@ def test_a_policy_of_ones_own_is_examined(small: rs.Scenario, policy: Policy, fa
     """What is missing in it, or what it does wrong, is said in one line."""
     with pytest.raises(rs.RecsimError, match=fault):
         rs.run(small.but(policy=policy), seed=1, progress=False)
+
+
+class _Worst(rs.Greedy):
+    """Shows the ranking from below."""
+
+    def reach(self, size: int) -> int:
+        """Return enough for all."""
+        return ITEMS
+
+    def place(self, visits: Visits, ranking: Ranking, placed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the last item left."""
+        at = (ranking.items >= 0).sum(axis=1) - 1 - placed.shape[1]
+        return ranking.items[np.arange(len(visits)), at], np.zeros(len(visits), np.int8)
+
+    def chance(self, visits: Visits, ranking: Ranking, placed: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """Return 1 for the last item left."""
+        return (item == self.place(visits, ranking, placed)[0]).astype(float)
+
+
+def test_a_kind_that_places_otherwise_is_heard_whatever_it_is_derived_from() -> None:
+    """The short cut of the kind that it is derived from is not taken; one that changes neither method keeps it."""
+    stand = visits(4, [0])
+    ranking = ranked(stand, [0], "scores")
+    assert (_Worst().slate(stand, ranking, 3).items == ORDER[:-4:-1]).all()
+
+    class Renamed(rs.Greedy):
+        """Greedy by another name."""
+
+    assert Renamed.slate is rs.Greedy.slate
+    assert same(Renamed().slate(stand, ranking, 3), rs.Greedy().slate(stand, ranking, 3))
