@@ -18,8 +18,8 @@ NEUTRAL = "#808080"
 BASES = "greedy", "base", "plain", "loop"
 """What other arms are compared with: grey, so that colour is for what differs."""
 KNOWN = (
-    "epsilon-greedy", "human-first", "inverse-propensity", "organic-lift", "random", "oracle", "thompson", "panel", "open loop",
-    "calibrated", "slots", "popularity", "anchor-replay", "editor-picks", "diversify", "ucb", "softmax", "all items known",
+    "epsilon-greedy", "human-first", "thompson", "random", "oracle", "open loop", "panel", "inverse-propensity", "popularity",
+    "calibrated", "slots", "organic-lift", "softmax", "anchor-replay", "editor-picks", "diversify", "ucb", "all items known",
     "depth-weights", "friend-shares", "survey", "no feed", "tail-weights", "replace", "accumulate", "reservoir", "synthetic",
     "popularity-discount", "proportional", "wrong-labels",
 )  # fmt: skip
