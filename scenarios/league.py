@@ -1,10 +1,9 @@
 """Every strategy beside the feed without one: on the people and films of MovieLens, or on another world.
 
-    python scenarios/league.py [--base quickstart] [--seeds 20] [--out DIR] [--resume]
-                               [--write README.md docs/strategies.md]
+    python scenarios/league.py [--base quickstart] [--seeds 20] [--out DIR] [--resume] [--write docs/strategies.md]
 
 All arms part from one world on the day of the second training. It prints the table that `recsim compare` prints; with --write,
-a table in Markdown replaces what stands between the two marks in each of those files. The runs are kept in the folder.
+a table in Markdown replaces what stands between the two marks in that file. The runs are kept in the folder.
 """
 
 from __future__ import annotations
