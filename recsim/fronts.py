@@ -96,8 +96,8 @@ def front(
     window: as for `outcomes`; reference: what "cost" is relative to. Chance is that of the seeds, see `possible_means`.
     Raises RecsimError for fewer than two metrics or seeds, and for what the study has not kept.
     """
-    if len(objectives) < 2 or not set(objectives.values()) <= {"max", "min"}:
-        raise RecsimError(f"objectives: {dict(objectives)!r} is no front; give 'max' or 'min' for two metrics or more")
+    if not isinstance(objectives, Mapping) or len(objectives) < 2 or not set(objectives.values()) <= {"max", "min"}:
+        raise RecsimError(f"objectives: {objectives!r} is no front; give 'max' or 'min' for two metrics or more")
     found = [outcomes(frame, metric, group, window, reference=reference) for metric in objectives]
     values = together(found)
     signs = np.array([1.0 if sense == "max" else -1.0 for sense in objectives.values()])[:, None]

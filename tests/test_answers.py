@@ -325,6 +325,7 @@ ONE = SAMPLE["epsilon"].iloc[0]
         (lambda: rs.surface(SAMPLE, "gini").predict({"epsilon": 0.5, "outside": 5}), "settings: lie out of the ranges"),
         (lambda: rs.surface(SAMPLE, "gini").best("most"), "sense: is 'max' or 'min', not 'most'"),  # type: ignore[arg-type]
         (lambda: rs.front(PLAIN, {"gini": "min"}), "is no front; give 'max' or 'min' for two metrics or more"),
+        (lambda: rs.front(PLAIN, ["gini", "utility"]), "is no front; give 'max' or 'min'"),  # type: ignore[arg-type]
         (lambda: rs.cheapest(PLAIN, "gini"), "cheapest: nothing is to be kept"),
         (lambda: rs.cheapest(PLAIN, "gini", at_least={"gini": math.nan}), "at_least: gini is bounded by nan"),
         (lambda: rs.cheapest(PLAIN[PLAIN["seed"] == 1], "gini", at_least={"gini": 1}), "1 seeds have values at every point"),
