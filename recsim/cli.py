@@ -434,7 +434,7 @@ def schema() -> None:
     """Print the JSON Schema of a scenario file."""
     from recsim.scenario import schema
 
-    say(json.dumps(schema(), indent=2))
+    say(json.dumps(schema(), indent=2, allow_nan=False))
 
 
 # ----------------------------------------------------------------------------------------------------- how it all ends

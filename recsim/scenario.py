@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -213,7 +214,10 @@ class Scenario(Recipe):
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a scenario file, with all kinds that are known, for editors."""
+    """Return the JSON Schema (draft 2020-12) of a scenario file, with all kinds that are known, for editors.
+
+    JSON has no infinity: a setting whose default is one has no default there, but a comment that says it.
+    """
     whole = Scenario.model_json_schema()
     definitions: dict[str, Any] = whole.pop("$defs", {})
     for base in FAMILIES.values():
@@ -227,12 +231,14 @@ def schema() -> dict[str, Any]:
 
 
 def _with_kinds(schema: Any) -> Any:
-    """Return the schema with every place for a family replaced by the choice of its kinds."""
+    """Return the schema with every place for a family replaced by the choice of its kinds, and no number that JSON has not."""
     if isinstance(schema, list):
         return [_with_kinds(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     rest = {key: _with_kinds(part) for key, part in schema.items() if key != FAMILY}
+    if isinstance(rest.get("default"), float) and not isfinite(rest["default"]):
+        rest["$comment"] = f"default: {rest.pop('default')}"
     if FAMILY not in schema:
         return rest
     return rest | {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in sorted(family(FAMILIES[schema[FAMILY]]))]}
