@@ -258,7 +258,8 @@ def study_describe(file: StudyFile, as_json: Json = False) -> None:
 def study_answer(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study that was run.")],
     metric: Annotated[
-        list[str] | None, typer.Option(help="What to tell of; repeatable.", show_default="coverage_model, or the like")
+        list[str] | None,
+        typer.Option(help="What to tell of; utility.niche: of a group; repeatable.", show_default="coverage_model, or the like"),
     ] = None,
     cost: Annotated[
         str | None, typer.Option(metavar="METRIC", help="What is to be small; alone: the front of it and the metrics.")
@@ -279,6 +280,9 @@ def study_answer(
     width: Annotated[
         float | None, typer.Option(help="Say how many seeds tell differences to plus or minus this.")
     ] = None,
+    window: Annotated[
+        str | None, typer.Option(help='Of which epochs, such as "last 4".', show_default="the one kept, or last quarter")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a study has found: effects, Sobol indices or a surface, the cheapest point, in tables and in words."""
@@ -287,6 +291,7 @@ def study_answer(
     found = answer_study(
         folder, metric or (), cost=cost, at_least=by_name("--at-least", at_least), at_most=by_name("--at-most", at_most),
         loss=by_name("--loss", loss), reference=levels_by_name(folder, reference), width=width,
+        window=window,
     )  # fmt: skip
     figure = answer_figure(found, folder)
     if as_json:

@@ -117,6 +117,20 @@ def test_answers_are_tables_words_and_a_figure(files: None) -> None:
     assert told["answer"].startswith(("What matters most to coverage_model is policy", "No factor changes coverage_model"))
 
 
+def test_answers_are_of_the_window_and_group_that_are_asked_for(files: None) -> None:
+    """Of two windows that were kept either can be had; another is refused with those that there are."""
+    kept = '[keep]\nmetrics = ["utility"]\nwindows = ["last 2", "epoch 0"]\n'
+    Path("which.toml").write_text(STUDY.partition("[keep]")[0] + kept)
+    call(*RUN, "--out", "there")
+    frame = rs.open_study("there").query("group == 'niche'").groupby(["window", "point"])["value"].mean()
+    for window in ("last 2", "epoch 0"):
+        asked = "study", "answer", "there", "--metric", "utility.niche", "--window", window, "--json"
+        (rows,) = json.loads(call(*asked)[1])["effects"].values()
+        assert rows[1]["difference"] == pytest.approx(frame[window, 1] - frame[window, 0])
+    code, _, err = call("study", "answer", "there", "--metric", "utility", "--window", "last 3")
+    assert code == 2 and "did you mean 'last 2'" in err
+
+
 def test_answers_of_samples_are_surfaces_and_indices(files: None) -> None:
     """A sample of ranges is told of by slopes and a surface, a design of Sobol by indices, on the scales of the study."""
     ranges = '"policy.epsilon" = {low = 0.01, high = 0.9, scale = "log"}\n"slate" = {low = 2, high = 8, whole = true}\n'
