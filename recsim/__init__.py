@@ -70,6 +70,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the table below hands o
     )
     from recsim.recovery import Recovery, recover
     from recsim.replays import LogReplay
+    from recsim.reports import report
     from recsim.resampling import bootstrapped, recalibrated
     from recsim.robustness import Robustness, assumed, survives
     from recsim.running import run
@@ -132,6 +133,7 @@ _WHERE = {
     ],
     "recsim.recovery": ["Recovery", "recover"],
     "recsim.replays": ["LogReplay"],
+    "recsim.reports": ["report"],
     "recsim.resampling": ["bootstrapped", "recalibrated"],
     "recsim.robustness": ["Robustness", "assumed", "survives"],
     "recsim.running": ["run"],
@@ -299,6 +301,7 @@ __all__ = [
     "read_impressions",
     "recalibrated",
     "recover",
+    "report",
     "run",
     "run_study",
     "schema",

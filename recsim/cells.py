@@ -40,7 +40,8 @@ APART = (
     "tuning", "inference", "tables", "progress", "clickworlds", "clickmodels", "likelihoods", "impressions", "ratios", "abtest",
     "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "executors", "workers", "stores",
     "resampling", "robustness", "searching", "answers", "contrasts", "fronts", "outcomes", "surfaces",
-    "tipping", "bisection", "palette",
+    "tipping", "bisection", "palette", "panels", "charts", "pages", "figures", "provenance", "runpage", "armspage", "studypage",
+    "reports",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 

@@ -1,4 +1,4 @@
-"""The command line: run, compare, study, describe, calibrate, data, schema. What a command needs is imported when it runs."""
+"""The command line: run, compare, study, report and the others. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ from recsim.telling import (
     figure_of,
     league_figure,
     report,
+    reported,
     say_answer,
     say_clicks,
     say_facts,
     say_fit,
     say_outline,
+    say_reported,
     say_studied,
     studied,
     summary,
@@ -345,6 +347,21 @@ def study_tipping(
 def _options(given: dict[str, Any]) -> list[str]:
     """Return options as a command takes them, without those that are not given."""
     return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
+
+
+@app.command("report")
+def page(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, a comparison or a study.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write.", show_default="DIR/report.html")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a run, a comparison or a study says as one HTML page that opens from disk."""
+    from recsim.reports import report
+
+    path = report(folder, out)
+    if as_json:
+        return say_json(reported(path))
+    say_reported(path)
 
 
 @app.command()

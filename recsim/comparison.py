@@ -100,6 +100,15 @@ class Comparison:
             rows.append({"arm": arm, "seed": seed} | cell.cost(first, self.price_click) | cell.totals)
         return pd.DataFrame(rows)
 
+    @property
+    def digests(self) -> pd.DataFrame:
+        """The digest of the clicks of each cell, as hexadecimal text: arm, seed, digest."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [(arm, seed, cell.digest) for (arm, seed), cell in self._cells.items()], columns=["arm", "seed", "digest"]
+        )
+
     @cached_property
     def values(self) -> pd.DataFrame:
         """Each metric of each arm and seed, its mean over the last epochs (NaN where one has none): arm, seed, metric, value.
@@ -173,17 +182,23 @@ class Comparison:
         foot = f"±: half the {SURE:.0%} interval; *: the paired difference to {first} has p < {1 - SURE:.2f} (Holm)."
         return as_html(title, heads, rows, (self.answer(), foot, *self._tuned_lines()))
 
+    def wider(self) -> list[str]:
+        """Return the arms in which the model shows more of the catalogue than in the first, beyond chance; the cheapest first."""
+        rows = [self._found[name, "coverage_model"] for name in list(self.arms)[1:]]
+        wider = [row["arm"] for row in rows if row["p"] < 1 - SURE and row["difference"] > 0]
+        return sorted(wider, key=lambda name: (self._found[name, "cost"]["mean"], name))
+
     def answer(self) -> str:
         """Return one sentence: which arms make the model show more of the catalogue than the first, and the cheapest of them."""
         first, *others = self.arms
         if len(self.seeds) < 2:
             return f"One seed cannot tell an effect from chance: give at least two to compare with {first}."
-        shown = {name: self._found[name, "coverage_model"] for name in others}
-        wider = [name for name, row in shown.items() if row["p"] < 1 - SURE and row["difference"] > 0]
+        wider = self.wider()
         if not wider:
             many = _seeds(len(self.seeds))
             return f"No arm makes the model show more of the catalogue than {first} does, as far as {many} can tell."
-        cost, cheapest = min((self._found[name, "cost"]["mean"], name) for name in wider)
+        cheapest = wider[0]
+        cost = self._found[cheapest, "cost"]["mean"]
         price = with_half(cost, self._found[cheapest, "cost"]["mean_high"] - cost, decimals_for([cost]))
         return (
             f"In {len(wider)} of {len(others)} arms the model shows more of the catalogue than under {first}; "

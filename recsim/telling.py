@@ -245,6 +245,16 @@ def say_outline(facts: Mapping[str, Any]) -> None:
     })  # fmt: skip
 
 
+def reported(path: Path) -> dict[str, Any]:
+    """Return what `report --json` prints."""
+    return {"path": str(path), "bytes": path.stat().st_size}
+
+
+def say_reported(path: Path) -> None:
+    """Print where a page is, and its size."""
+    say(f"report  {path} ({_bytes(path.stat().st_size)})")
+
+
 def answer_figure(found: Answer, folder: Path) -> Path:
     """Draw what a study says into its folder and return the path."""
     from recsim import plot

@@ -52,11 +52,9 @@ def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     the number of impressions: they are judged as shares of what a uniform feed of the same volume would have. A change
     below 5 % counts as none.
     """
-    question = "Does the loop narrow the feed?"
-    trained = by_epoch[by_epoch["depth"].notna() & (by_epoch["impressions"] > 0)]
-    if trained.empty or not learns:
+    question, full = "Does the loop narrow the feed?", full_epochs(by_epoch)
+    if full.empty or not learns:
         return f"{question} There is no loop here: no model that learns from clicks was put to work before the end."
-    full = trained[trained["impressions"] >= 0.8 * trained["impressions"].median()]
     if len(full) < 2:
         return f"{question} It cannot be told from one trained model; let the run last for more retrainings."
     first, last = full.iloc[0], full.iloc[-1]
@@ -67,6 +65,12 @@ def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
     between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
     return f"{question} {answer}: {between} {told}.{_grown(first, last)}"
+
+
+def full_epochs(by_epoch: pd.DataFrame) -> pd.DataFrame:
+    """Return the epochs of trained models that are not cut short, as rows; by_epoch: as for `verdict`."""
+    trained = by_epoch[by_epoch["depth"].notna() & (by_epoch["impressions"] > 0)]
+    return trained[trained["impressions"] >= 0.8 * trained["impressions"].median()]
 
 
 def _grown(first: pd.Series, last: pd.Series) -> str:

@@ -16,6 +16,10 @@ HOME = Path(recsim.__file__).parent
 FLOORS = [
     {"cli", "__main__"},
     {"arguments", "telling"},
+    {"reports"},
+    {"armspage", "runpage", "studypage"},
+    {"figures", "provenance"},
+    {"pages"},
     {"plot", "expectation", "searching", "answers", "tipping"},
     {"surfaces", "fronts"},
     {"contrasts"},
@@ -41,8 +45,8 @@ FLOORS = [
     {"lottery"},
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
-    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection"},
-    {"errors", "randomness", "inference", "tables", "console", "palette", "verdict"},
+    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts"},
+    {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
@@ -51,6 +55,7 @@ ROOMS = {
     "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
+    "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"pages"},
 }  # fmt: skip
 
 

@@ -1,0 +1,213 @@
+"""Reports in a browser: what can be hovered, hidden, scrubbed and sorted, on any width, in light and dark, with no network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import recsim as rs
+from tests.conftest import PLAIN, quietly
+from tests.test_report import NASTY, made
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not there: pip install \"recsim-loop[dev]\"")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")
+
+KINDS = "run", "comparison", "study", "nasty"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the pages of a run, a comparison of four arms under two seeds, a study, and one with names made to break out."""
+    folder = tmp_path_factory.mktemp("pages")
+    arms = {
+        "greedy": PLAIN, "epsilon-greedy": PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.3)), "panel": PLAIN.but(slate=4),
+        "survey": PLAIN.but(signals=(rs.Survey(count=20),)),
+    }  # fmt: skip
+    study = rs.Study(
+        name="little", base=PLAIN, seeds=2,
+        factors=(rs.Factor(path="slate", levels=(3, 5)), rs.Factor(path="choice.outside", levels=(2.0, 4.0))),
+        keep=rs.Keep(windows=("last quarter", "every epoch"), metrics=("coverage*", "gini", "utility")),
+    )  # fmt: skip
+    found = {
+        "run": rs.run(PLAIN.but(name="one"), seed=1, out=folder / "run", progress=False), "comparison": quietly(arms, 2),
+        "study": rs.run_study(study, folder / "study", workers=1, progress=False),
+        "nasty": made([f"{name} {at}" for at, name in enumerate(NASTY)], about="".join(NASTY[1:6])),
+    }  # fmt: skip
+    return {name: rs.report(what, folder / f"{name}.html") for name, what in found.items()}  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return Chromium, without a window."""
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, path: Path, width: int = 1280, scheme: Any = "light") -> tuple[Page, list[str]]:
+    """Return a page with its charts drawn, and the list of all that it should not do: faults, warnings, and requests."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda one: one.url.startswith(("file:", "data:")) or faults.append(one.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn]", state="attached")
+    return page, faults
+
+
+def chart(page: Page, caption: str) -> Any:
+    """Return the place of the chart with a caption."""
+    return page.locator("figure", has=page.locator("strong", has_text=re.compile(f"^{caption}$"))).locator(".chart").first
+
+
+def strokes(page: Page, caption: str) -> set[str]:
+    """Return the colours of the lines in a chart."""
+    drawn = chart(page, caption).locator("svg g.mark-line path")
+    return {drawn.nth(at).get_attribute("stroke") or "" for at in range(drawn.count())} - {""}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 800, 1280])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_fits_and_is_quiet(kind: str, width: int, scheme: str, browser: Browser, pages: dict[str, Path]) -> None:
+    """All charts are drawn, nothing sticks out to the side, no fault is told, and nothing is asked of a network."""
+    page, faults = opened(browser, pages[kind], width, scheme)
+    assert page.locator(".chart").count() == page.locator(".chart svg").count() > 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ends = page.evaluate("[...document.querySelectorAll('.chart svg')].map(one => one.getBoundingClientRect().right)")
+    assert max(ends) <= width
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).color")
+    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light"), colour
+    assert faults == []
+    page.close()
+
+
+def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> None:
+    """Hovering over a line shows its arm, its epoch and its value; leaving it hides that."""
+    page, _ = opened(browser, pages["comparison"])
+    place = chart(page, "Coverage by the model")
+    place.scroll_into_view_if_needed()
+    mark = place.locator("svg g.mark-symbol").last.locator("path").nth(2)
+    box = mark.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = page.locator("#tip")
+    tip.wait_for(state="visible")
+    told = tip.inner_text().split("\n")
+    assert told[0] == "arm"
+    assert told[1] in ("greedy", "epsilon-greedy", "panel", "survey")
+    assert {"epoch", "value"} <= set(told)
+    page.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+    page.close()
+
+
+def test_a_strategy_can_be_hidden(browser: Browser, pages: dict[str, Path]) -> None:
+    """Unticking an arm takes it out of every chart and table at once, and ticking it brings it back."""
+    page, faults = opened(browser, pages["comparison"])
+    blue = "#3c69f0"
+    assert blue in strokes(page, "Coverage by the model")
+    row = page.locator("tr[data-code=a1]", has_text="epsilon-greedy").last
+    assert row.is_visible()
+    before = chart(page, "Cost").locator("svg").bounding_box()
+    page.locator("input[data-code=a1]").uncheck()
+    page.wait_for_function("() => !document.querySelector('.chart svg').outerHTML.includes('#3c69f0')")
+    assert blue not in strokes(page, "Coverage by the model") | strokes(page, "Concentration")
+    assert not row.is_visible()
+    assert page.locator("tr[data-code=a2]").last.is_visible()
+    after = chart(page, "Cost").locator("svg").bounding_box()
+    assert before and after and after["height"] < before["height"]
+    page.locator("input[data-code=a1]").check()
+    page.wait_for_function("() => document.querySelector('.chart svg').outerHTML.includes('#3c69f0')")
+    assert row.is_visible()
+    page.locator("button[data-all=no]").click()
+    page.wait_for_function("() => !document.querySelector('.chart svg').outerHTML.includes('#808080')")
+    assert strokes(page, "Concentration") == set()
+    page.locator("button[data-all=yes]").click()
+    page.wait_for_function("() => document.querySelector('.chart svg').outerHTML.includes('#3c69f0')")
+    assert faults == []
+    page.close()
+
+
+PLANE = "What the model shows, and what people get"
+
+
+@pytest.mark.parametrize(("kind", "caption"), [("run", "Lorenz curve"), ("comparison", PLANE)])
+def test_epochs_are_scrubbed_by_keyboard(kind: str, caption: str, browser: Browser, pages: dict[str, Path]) -> None:
+    """The slider goes back an epoch with the arrow key: what it says changes, and the chart with it."""
+    page, faults = opened(browser, pages[kind])
+    page.locator("#epoch").focus()
+    said, drawn = page.locator("output").inner_text(), chart(page, caption).inner_html()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("([place, old]) => document.getElementById(place).innerHTML !== old",
+                           arg=[chart(page, caption).get_attribute("id"), drawn])  # fmt: skip
+    assert said.startswith("4, to day 13.3")
+    assert page.locator("output").inner_text().startswith("3, to day 12.4")
+    assert page.locator("#epoch").get_attribute("aria-valuetext") == page.locator("output").inner_text()
+    assert faults == []
+    page.close()
+
+
+def test_tables_are_sorted_by_their_heads(browser: Browser, pages: dict[str, Path]) -> None:
+    """A button in the head sorts by its column, the largest first, then the other way round, and says so."""
+    page, _ = opened(browser, pages["comparison"])
+    table = page.locator("table", has=page.locator("caption", has_text=re.compile("^All arms$")))
+    head = table.locator("thead th").nth(2)
+    assert head.get_attribute("aria-sort") == "none"
+    for order in ("descending", "ascending"):
+        head.locator("button").press("Enter")
+        assert head.get_attribute("aria-sort") == order
+        values = [float(value.split(" ")[0]) for value in table.locator("tbody td:nth-child(3)").all_inner_texts()]
+        assert values == sorted(values, reverse=order == "descending")
+        assert len(set(values)) > 1
+    table.locator("thead th").first.locator("button").click()
+    assert table.locator("tbody th").all_inner_texts() == ["epsilon-greedy", "greedy", "panel", "survey"]
+    assert head.get_attribute("aria-sort") == "none"
+    page.close()
+
+
+def test_names_stay_text(browser: Browser, pages: dict[str, Path]) -> None:
+    """Names that would be markup or code elsewhere are read as they are, in keys, axes and tooltips, and run nothing."""
+    page, faults = opened(browser, pages["nasty"])
+    assert page.locator("img").count() == 0
+    assert page.locator("label bdi").all_text_contents()[1] == "</script><script>alert(1)</script> 1"
+    place = chart(page, "Cost")
+    place.scroll_into_view_if_needed()
+    assert "</script><script>" in " ".join(place.locator("svg text").all_text_contents())
+    box = place.locator("svg g.mark-symbol").last.locator("path").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("#tip").wait_for(state="visible")
+    assert "</script>" in page.locator("#tip").inner_text()
+    assert page.locator("#tip script, #tip img").count() == 0
+    assert faults == []
+    page.close()
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [*((kind, "light") for kind in KINDS), ("run", "dark"), ("comparison", "dark")])
+def test_no_serious_hindrance_is_found(kind: str, scheme: str, browser: Browser, pages: dict[str, Path]) -> None:
+    """Nothing is serious or critical to axe, with what is folded away unfolded; the tab key reaches the skip link first."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not there")
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page.goto(pages[kind].as_uri())
+    page.wait_for_selector("html[data-drawn]", state="attached")
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    found = axe.Axe().run(page).response["violations"]
+    bad = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in bad] == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.close()
