@@ -13,12 +13,12 @@ import numpy as np
 from recsim import charts
 from recsim.archive import versions
 from recsim.cells import slug
-from recsim.comparison import Comparison
+from recsim.comparison import LEAGUE, Comparison
 from recsim.figures import Series, between, keys_of, lines_of, number_cell, number_cells, over_epochs, told_epochs
 from recsim.fronts import unbeaten
 from recsim.inference import SURE, interval
 from recsim.pages import ALL, Cell, Figure, Fold, Key, Page, Row, Section, Table
-from recsim.panels import ARMS, LEAGUE, Panel
+from recsim.panels import ARMS, TITLES, Panel
 from recsim.provenance import again, settings
 from recsim.tables import decimals_for, with_half
 from recsim.verdict import full_epochs, verdict
@@ -198,7 +198,8 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 def _league(done: Comparison, keys: Mapping[str, Key]) -> list[Figure]:
     first = next(iter(done.arms))
     found = []
-    for metric, (title, unit) in LEAGUE.items():
+    for metric in LEAGUE:
+        title, unit = TITLES[metric]
         rows = done.differences[(done.differences["metric"] == metric) & (done.differences["arm"] != first)].to_dict("records")
         own = done.differences[(done.differences["metric"] == metric) & (done.differences["arm"] == first)]["mean"]
         mean = number_cells(own.astype(float).tolist())[0].text
@@ -256,7 +257,7 @@ def _final(done: Comparison, keys: Mapping[str, Key]) -> Table:
             text = with_half(row["mean"], row["mean_high"] - row["mean"], decimals[metric])
             cells.append(number_cell(row["mean"], text, bool(row["p"] < 1 - SURE)))
         rows.append(Row([Cell(arm, arm), *cells], key.line.code))
-    return Table("All arms", ["arm", *(f"{title}, {unit}" for title, unit in LEAGUE.values())], rows)
+    return Table("All arms", ["arm", *(', '.join(TITLES[metric]) for metric in LEAGUE)], rows)
 
 
 def _tuned(done: Comparison, keys: Mapping[str, Key]) -> list[Table]:

@@ -105,20 +105,36 @@ def outcomes(
     >>> outcomes(one, "gini").values.tolist(), outcomes(one, "gini").layout
     ([[0.5], [0.25]], 'grid')
     """
-    missing = [name for name in BESIDE if name not in frame]
-    if missing or not len(frame):
-        what = f"has no column {missing[0]}" if missing else "has no rows"
-        raise RecsimError(f"frame: {what}; give what open_study returns")
+    _whole_frame(frame)
     there = set(frame["metric"].unique())
     if metric == COST and COST not in there and there.issuperset(COUNTED):
         return _cost(frame, group, window, factors, reference)
-    name, group = _named(metric, group, there)
+    return _table(*rows_of(frame, metric, group, window), factors)
+
+
+def rows_of(
+    frame: pd.DataFrame, metric: str, group: str = "all", window: str | None = None
+) -> tuple[pd.DataFrame, str, str]:
+    """Return the rows of one metric, group and window of a study, the metric as it was asked for, and the window.
+
+    The arguments are as for `outcomes`, but that a cost must have been kept. Raises RecsimError for what is not there.
+    """
+    _whole_frame(frame)
+    name, group = _named(metric, group, set(frame["metric"].unique()))
     rows = frame[(frame["metric"] == name) & (frame["group"] == group)]
     if not len(rows):
         groups = frame.loc[frame["metric"] == name, "group"].unique()
         raise RecsimError(f"group: {name} has no group {group!r} here; {nearest(group, groups)}")
     window = _window(rows, window)
-    return _table(rows[rows["window"] == window], metric, window, factors)
+    return rows[rows["window"] == window], metric, window
+
+
+def _whole_frame(frame: pd.DataFrame) -> None:
+    """Raise RecsimError for what is no frame of a study, or an empty one."""
+    missing = [name for name in BESIDE if name not in frame]
+    if missing or not len(frame):
+        what = f"has no column {missing[0]}" if missing else "has no rows"
+        raise RecsimError(f"frame: {what}; give what open_study returns")
 
 
 def _named(metric: str, group: str, there: set[str]) -> tuple[str, str]:

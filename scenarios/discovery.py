@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import recsim as rs
+from recsim.timelines import waited
 
 HERE = Path(__file__).parent
 
@@ -33,12 +34,6 @@ def arms() -> dict[str, rs.Scenario]:
     }
 
 
-def waited(found: pd.DataFrame, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the days that each waited, and whether she was still waiting when nobody watched her any more."""
-    waiting = ~np.isfinite(found[how].to_numpy())
-    return np.where(waiting, found["until"], found[how]) - found["since"].to_numpy(), waiting
-
-
 def told(curve: rs.survival.Curve) -> str:
     """Return the median days with its interval, as text."""
     days = ["never" if np.isinf(day) else f"{day:.1f}" for day in rs.survival.median(curve)]
@@ -48,35 +43,19 @@ def told(curve: rs.survival.Curve) -> str:
 def table(seeds: int, figure: Path | None) -> str:
     """Return the Markdown table, and draw the figure."""
     lines = ["| strategy | shown one | days until then | consumed one | days until then |", "|---" * 5 + "|"]
-    curves = {}
+    drawn = {}
     for name, arm in arms().items():
-        found = pd.concat([rs.run(arm, seed=seed, progress=False).discovery for seed in range(1, seeds + 1)])
+        drawn[name] = [rs.run(arm, seed=seed, progress=False) for seed in range(1, seeds + 1)]
+        found = pd.concat([run.discovery for run in drawn[name]])
         cells = []
         for how in ("shown", "clicked"):
             days, waiting = waited(found, how)
-            curves[name, how] = rs.survival.curve(days, waiting)
-            cells += [f"{1 - waiting.mean():.0%}", told(curves[name, how])]
+            cells += [f"{1 - waiting.mean():.0%}", told(rs.survival.curve(days, waiting))]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     if figure:
-        draw({name: curve for (name, how), curve in curves.items() if how == "clicked"}, figure)
+        rs.plot.discovery(drawn, path=figure)
     return "\n".join(lines) + f"\n\nPeople of {seeds} seeds; medians with 95 % intervals (Kaplan-Meier, log-log).\n"
-
-
-def draw(curves: dict[str, rs.survival.Curve], path: Path) -> None:
-    """Draw who has not consumed an item of the new interest yet, by days since it was born."""
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    sns.set_theme(style="ticks", palette="colorblind")
-    _, axes = plt.subplots(figsize=(6.5, 4.0), layout="constrained")
-    for name, curve in curves.items():
-        (line,) = axes.step(curve.days, curve.survivor, where="post", label=name)
-        axes.fill_between(curve.days, curve.low, curve.high, step="post", color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(xlabel="days since it was born", ylabel="share who have not found it", ylim=(0, 1), xlim=(0, None))
-    axes.legend(frameon=False, title="strategy")
-    sns.despine()
-    axes.figure.savefig(path, dpi=150)
 
 
 def main() -> None:

@@ -29,13 +29,6 @@ COLUMNS = {
     ("coverage_model", "all"): ("coverage by the model", 3),
     ("utility", "niche"): ("utility of niche users", 2),
 }
-LINES = {
-    ("ndcg", "all"): f"NDCG@{K} on its own log",
-    ("click_rate", "all"): "click rate",
-    ("ndcg_organic", "all"): f"NDCG@{K} on an organic log",
-    ("coverage_model", "all"): "coverage by the model",
-    ("utility", "niche"): "welfare of niche users",
-}
 DRAWN = "all clicks teach", "last 3 weeks teach"
 Floats = npt.NDArray[np.float64]
 
@@ -68,9 +61,9 @@ def table(seeds: int, figure: Path | None) -> str:
         lines.append(f"| {name} | " + " | ".join([*cells, alarms(runs)]) + " |")
         print(lines[-1], flush=True)
         if name in DRAWN:
-            drawn[name] = {line: np.array([relative(run, *line) for run in runs]) for line in LINES}
+            drawn[name] = runs
     if figure:
-        draw(drawn, figure)
+        rs.plot.benchmark(drawn, path=figure)
     return "\n".join(lines) + f"\n\nMeans over {seeds} seeds; in brackets the change ± half its 95 % interval (Student's t).\n"
 
 
@@ -90,35 +83,6 @@ def alarms(runs: list[rs.Run]) -> str:
         return f"0 of {len(runs)}"
     why = [f"{sum(name in alert.fallen for alert in found)} by {name}" for name in ("coverage", "niche welfare")]
     return f"{len(found)} of {len(runs)}, epoch {np.median([alert.epoch for alert in found]):g} ({', '.join(why)})"
-
-
-def relative(run: rs.Run, metric: str, group: str) -> Floats:
-    """Return a metric of all epochs with a trained model, the first being 1; the utility is a logarithm of welfare."""
-    values = run.series(metric, group).loc[1:].to_numpy()
-    values = np.exp(values) if metric == "utility" else values
-    return np.asarray(values / values[0], np.float64)
-
-
-def draw(drawn: dict[str, dict[tuple[str, str], Floats]], path: Path) -> None:
-    """Draw benchmark (full lines) and truth (broken ones) over the epochs, a panel an arm."""
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    sns.set_theme(style="ticks", palette="colorblind")
-    figure, panels = plt.subplots(1, len(drawn), figsize=(9.0, 4.4), sharex=True, sharey=True, layout="constrained")
-    for axes, (name, lines) in zip(np.atleast_1d(panels), drawn.items(), strict=True):
-        for place, (line, values) in enumerate(lines.items()):
-            middle, low, high = np.transpose([interval(epoch) for epoch in values.T])
-            epochs = np.arange(1, len(middle) + 1)
-            (drawn_line,) = axes.plot(epochs, middle, "-" if place < 2 else "--", label=LINES[line], linewidth=2)
-            axes.fill_between(epochs, low, high, color=drawn_line.get_color(), alpha=0.15, linewidth=0)
-        axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
-        axes.set(title=name, xlabel="epoch", ylim=(0, None), xticks=range(1, len(middle) + 1, 3))
-    panels[0].set_ylabel("first trained model = 1")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, ncols=3, loc="outside lower center")
-    sns.despine()
-    figure.savefig(path, dpi=150)
 
 
 def main() -> None:

@@ -21,11 +21,12 @@ FLOORS = [
     {"figures", "provenance"},
     {"pages"},
     {"plot", "expectation", "searching", "answers", "tipping"},
+    {"coclicks", "exposures", "narrowing", "standings", "studypictures", "timelines"},
     {"surfaces", "fronts"},
     {"contrasts"},
     {"outcomes"},
     {"comparison", "abtest", "attribution", "recovery", "studies", "resampling", "robustness"},
-    {"plans", "tuning", "executors"},
+    {"drawing", "plans", "tuning", "executors"},
     {"workers"},
     {"cells"},
     {"running", "arms", "offpolicy", "keeping"},
@@ -52,8 +53,8 @@ MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"plot"}, "sklearn": {"calibration", "surfaces"},
-    "typer": {"cli"}, "networkx": {"network"}, "joblib": {"cells"},
+    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"studypictures"}, "sklearn": {"calibration", "surfaces"},
+    "typer": {"cli"}, "networkx": {"network", "coclicks"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
     "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"pages"},
 }  # fmt: skip
