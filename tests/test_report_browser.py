@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import recsim as rs
+from recsim.palette import looks
 from tests.conftest import PLAIN, quietly
 from tests.test_report import NASTY, made
 
@@ -29,7 +30,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the pages of a run, a comparison of four arms under two seeds, a study, and one with names made to break out."""
     folder = tmp_path_factory.mktemp("pages")
     arms = {
-        "greedy": PLAIN, "epsilon-greedy": PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.3)), "panel": PLAIN.but(slate=4),
+        "greedy": PLAIN, "epsilon-greedy": PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.3)), "short": PLAIN.but(slate=4),
         "survey": PLAIN.but(signals=(rs.Survey(count=20),)),
     }  # fmt: skip
     study = rs.Study(
@@ -108,7 +109,7 @@ def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> Non
     tip.wait_for(state="visible")
     told = tip.inner_text().split("\n")
     assert told[0] == "arm"
-    assert told[1] in ("greedy", "epsilon-greedy", "panel", "survey")
+    assert told[1] in ("greedy", "epsilon-greedy", "short", "survey")
     assert {"epoch", "value"} <= set(told)
     page.mouse.move(5, 5)
     tip.wait_for(state="hidden")
@@ -118,7 +119,9 @@ def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> Non
 def test_a_strategy_can_be_hidden(browser: Browser, pages: dict[str, Path]) -> None:
     """Unticking an arm takes it out of every chart and table at once, and ticking it brings it back."""
     page, faults = opened(browser, pages["comparison"])
-    blue = "#3c69f0"
+    colours = [look.colour for look in looks(["greedy", "epsilon-greedy", "short", "survey"]).values()]
+    blue = colours[1]
+    assert (blue, len(set(colours))) == ("#3c69f0", 4)
     assert blue in strokes(page, "Coverage by the model")
     row = page.locator("tr[data-code=a1]", has_text="epsilon-greedy").last
     assert row.is_visible()
@@ -174,7 +177,7 @@ def test_tables_are_sorted_by_their_heads(browser: Browser, pages: dict[str, Pat
         assert values == sorted(values, reverse=order == "descending")
         assert len(set(values)) > 1
     table.locator("thead th").first.locator("button").click()
-    assert table.locator("tbody th").all_inner_texts() == ["epsilon-greedy", "greedy", "panel", "survey"]
+    assert table.locator("tbody th").all_inner_texts() == ["epsilon-greedy", "greedy", "short", "survey"]
     assert head.get_attribute("aria-sort") == "none"
     page.close()
 
