@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PLAIN, call, quietly, stopped
 
 import recsim as rs
 from recsim import armspage, charts, runpage
@@ -25,7 +26,6 @@ from recsim.metrics import METRICS
 from recsim.outcomes import told
 from recsim.pages import Figure
 from recsim.verdict import numbers
-from tests.conftest import PLAIN, call, quietly, stopped
 
 NASTY = [
     "plain", "</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", "<!--<script>",

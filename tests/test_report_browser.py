@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from conftest import PLAIN, quietly
+from PIL import Image
+from test_report import NASTY, made
 
 import recsim as rs
 from recsim.palette import looks
-from tests.conftest import PLAIN, quietly
-from tests.test_report import NASTY, made
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,6 +24,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")
 
+ARMS = "greedy", "epsilon-greedy", "short", "survey"
 KINDS = "run", "comparison", "study", "nasty"
 
 
@@ -96,6 +99,26 @@ def test_every_page_fits_and_is_quiet(kind: str, width: int, scheme: str, browse
     page.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_charts_are_seen_on_the_screen(
+    width: int, scheme: str, browser: Browser, pages: dict[str, Path], tmp_path: Path
+) -> None:
+    """A picture of the page has the ground of its scheme, the colour of every arm, and axes that stand out from the ground."""
+    page, _ = opened(browser, pages["comparison"], width, scheme)
+    page.screenshot(path=tmp_path / f"comparison-{width}-{scheme}.png", full_page=True)
+    chart(page, "Coverage by the model").screenshot(path=tmp_path / "chart.png")
+    page.close()
+    seen = np.asarray(Image.open(tmp_path / "chart.png").convert("RGB"), np.float64)
+    ground = seen[0, 0].mean()
+    assert ground > 240 if scheme == "light" else ground < 40
+    for name, look in looks(ARMS).items():
+        colour = [int(look.colour[at : at + 2], 16) for at in (1, 3, 5)]
+        assert (np.abs(seen - colour).max(axis=2) < 12).sum() > 15, name
+    text = seen[:, : seen.shape[1] // 12].mean(axis=2)  # the labels of the axis
+    assert np.abs(text - ground).max() > 90
+
+
 def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> None:
     """Hovering over a line shows its arm, its epoch and its value; leaving it hides that."""
     page, _ = opened(browser, pages["comparison"])
@@ -109,7 +132,7 @@ def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> Non
     tip.wait_for(state="visible")
     told = tip.inner_text().split("\n")
     assert told[0] == "arm"
-    assert told[1] in ("greedy", "epsilon-greedy", "short", "survey")
+    assert told[1] in ARMS
     assert {"epoch", "value"} <= set(told)
     page.mouse.move(5, 5)
     tip.wait_for(state="hidden")
@@ -119,7 +142,7 @@ def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> Non
 def test_a_strategy_can_be_hidden(browser: Browser, pages: dict[str, Path]) -> None:
     """Unticking an arm takes it out of every chart and table at once, and ticking it brings it back."""
     page, faults = opened(browser, pages["comparison"])
-    colours = [look.colour for look in looks(["greedy", "epsilon-greedy", "short", "survey"]).values()]
+    colours = [look.colour for look in looks(ARMS).values()]
     blue = colours[1]
     assert (blue, len(set(colours))) == ("#3c69f0", 4)
     assert blue in strokes(page, "Coverage by the model")
@@ -177,7 +200,7 @@ def test_tables_are_sorted_by_their_heads(browser: Browser, pages: dict[str, Pat
         assert values == sorted(values, reverse=order == "descending")
         assert len(set(values)) > 1
     table.locator("thead th").first.locator("button").click()
-    assert table.locator("tbody th").all_inner_texts() == ["epsilon-greedy", "greedy", "short", "survey"]
+    assert table.locator("tbody th").all_inner_texts() == sorted(ARMS)
     assert head.get_attribute("aria-sort") == "none"
     page.close()
 
