@@ -19,6 +19,7 @@ from recsim.fronts import unbeaten
 from recsim.inference import SURE, interval
 from recsim.pages import ALL, Cell, Figure, Fold, Key, Page, Row, Section, Table
 from recsim.panels import ARMS, TITLES, Panel
+from recsim.plans import KEPT
 from recsim.provenance import again, settings
 from recsim.tables import decimals_for, with_half
 from recsim.verdict import full_epochs, verdict
@@ -85,12 +86,14 @@ def _answer(done: Comparison) -> list[str]:
     first = next(iter(done.arms))
     mean = done.history[done.history["arm"] == first].groupby(["epoch", "metric"])["value"].mean().unstack()
     over = f"mean of {_seeds(done)}" if len(done.seeds) > 1 else f"seed {done.seeds[0]}"
-    missing = len(done.arms) * len(done.seeds) - len(done.digests)
+    cells = len(done.arms) * max(len(done.seeds), len(_kept(done).get("seeds", ())))
+    missing = cells - len(done.digests)
+    wait = f"Not all is there yet: {missing} of {cells} cells are missing; resume the comparison." if missing else ""
+    if mean.empty:
+        return [f"Nothing is there of {first}, which the others are compared with.", wait]
     return [
         f"Under {first}, {over}: {verdict(mean, done.arms[first].recommender.learns)}", _how_sure(done, mean),
-        done.answer(), _cheapest(done),
-        f"Not all is there yet: {missing} of {len(done.arms) * len(done.seeds)} cells are missing; resume the comparison."
-        if missing else "",
+        done.answer(), _cheapest(done), wait,
     ]  # fmt: skip
 
 
@@ -192,7 +195,8 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     known = [value for value in values if math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return float(f"{low - room:.4g}"), float(f"{high + room:.4g}")
+    digits = 1 - math.floor(math.log10(room))
+    return round(low - room, digits), round(high + room, digits)
 
 
 def _league(done: Comparison, keys: Mapping[str, Key]) -> list[Figure]:
@@ -277,10 +281,14 @@ def _again(done: Comparison) -> Section:
     options = {"warm_up": done.warm_up, "last": done.last, "price_click": done.price_click, "equal_cost": done.budget}
     given = {name: value for name, value in options.items() if value is not None}
     pairs = [f"    {name!r}: rs.Scenario.load({file!r})," for name, file in zip(done.arms, files, strict=True)]
-    called = ", ".join(["arms", f"seeds={done.seeds}", *(f"{name}={value!r}" for name, value in given.items()), 'out="again"'])
+    found = dict(zip(done.strengths["arm"], done.strengths["setting"], strict=True))
+    dials = {name: found.get(name) for name in list(done.arms)[1:]} if done.budget is not None else {}  # None: as it is
+    told = [f"{name}={value!r}" for name, value in given.items()] + ([f"strengths={dials!r}"] if dials else [])
+    called = ", ".join(["arms", f"seeds={done.seeds}", *told, 'out="again"'])
     commands = {"In Python:": "\n".join(["import recsim as rs", "", "arms = {", *pairs, "}", f"rs.compare({called})"])}
     if done.seeds == list(range(1, len(done.seeds) + 1)) and [arm.name for arm in done.arms.values()] == list(done.arms):
-        flags = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", f"{value:g}")]
+        flags = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value).removesuffix(".0"))]
+        flags += [part for name, setting in dials.items() for part in ("--strength", f"{name}={setting or ''}")]
         line = shlex.join(["recsim", "compare", *files, "--seeds", str(len(done.seeds)), *flags, "--out", "again"])
         commands = {"On the command line:": line} | commands
     facts = {
@@ -296,8 +304,12 @@ def _again(done: Comparison) -> Section:
 
 def _versions(done: Comparison) -> dict[str, Any]:
     """Return the versions that a folder names, or those of this program."""
-    if done.folder is not None:
-        kept = json.loads((done.folder / "comparison.json").read_text(encoding="utf-8"))
-        if isinstance(kept.get("versions"), dict):
-            return dict(kept["versions"])
-    return dict(versions())
+    kept = _kept(done).get("versions")
+    return dict(kept) if isinstance(kept, dict) else dict(versions())
+
+
+def _kept(done: Comparison) -> dict[str, Any]:
+    """Return what the folder says of the comparison; nothing where there is none, or no longer."""
+    path = None if done.folder is None else done.folder / KEPT
+    kept = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else {}
+    return dict(kept)

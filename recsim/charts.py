@@ -46,7 +46,7 @@ def bundle() -> str:
 
 
 def _altair() -> Any:
-    """Return the module that draws. Raises RecsimError, with what to install, where it or its helper is not there."""
+    """Return the module that draws. Raises RecsimError, with what to install, where it or what it needs is not there."""
     try:
         import altair
         import vl_convert  # noqa: F401
@@ -166,17 +166,17 @@ def differences(looks: Sequence[Line], title: str) -> Spec:
     return _finished(alt.layer(*parts), looks, 190, 19)
 
 
-def front(looks: Sequence[Line], across: str, up: str) -> Spec:
+def front(looks: Sequence[Line], across: str, up: str, what: str = "arm") -> Spec:
     """Return dots with intervals in the plane of cost and gain; b = 1 rings what nothing beats in both.
 
-    Rows: x with xlo and xhi, v with lo and hi.
+    Rows: x with xlo and xhi, v with lo and hi; what: what a dot is.
     """
     alt = _altair()
     x = alt.X("x:Q", title=across, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
     y = alt.Y("v:Q", title=up, scale=alt.Scale(zero=True))
     base = _seen().encode(color=_colour(looks))
     told = [
-        alt.Tooltip("label:N", title="arm"), _number("x", "cost"), _number("xlo", "cost from"), _number("xhi", "cost to"),
+        alt.Tooltip("label:N", title=what), _number("x", "cost"), _number("xlo", "cost from"), _number("xhi", "cost to"),
         _number("v", "gain"), _number("lo", "gain from"), _number("hi", "gain to"),
     ]  # fmt: skip
     parts = [

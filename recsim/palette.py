@@ -50,7 +50,7 @@ def looks(arms: Iterable[str]) -> dict[str, Look]:
     places = {name: KNOWN.index(name) for name in names if name in KNOWN}
     number = len(COLOURS) * len(MARKERS)
     for name in sorted(set(names) - set(places) - set(BASES)):
-        place, taken = crc32(name.encode()) % number, set(places.values())
+        place, taken = crc32(name.encode("utf-8", "surrogatepass")) % number, set(places.values())
         free = [at % number for at in range(place, place + number) if at % number not in taken]
         colours = {at % len(COLOURS) for at in taken}
         places[name] = next((at for at in free if at % len(COLOURS) not in colours), free[0] if free else place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any, Protocol, Self
 PATIENCE = 2.0  # seconds before anything is said
 EVERY, SELDOM = 10.0, 0.05  # seconds between lines, or this share of the time so far if that is more
 ROWS = 8  # rows of figures that stand in sight
+PLAIN = "dumb", "unknown"  # terminals that cannot write a line over, on which rich shows nothing
 
 
 class Say(Protocol):
@@ -70,7 +72,7 @@ class Progress:
             if passed - self.said > 1:
                 self.said = passed
                 self._show_in_notebook(share, self._line(share, text, passed))
-        elif sys.stderr is not None and sys.stderr.isatty():
+        elif sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in PLAIN:
             self._show_on_terminal(share, text)
         elif passed - self.said > max(EVERY, SELDOM * passed):
             self.said = passed

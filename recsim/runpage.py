@@ -15,6 +15,7 @@ from recsim.metrics import METRICS
 from recsim.pages import Cell, Figure, Key, Page, Row, Section, Table
 from recsim.panels import GROUPED, GROUPS, LINES, RUN, Panel
 from recsim.provenance import again, settings
+from recsim.rarity import lorenz
 from recsim.verdict import full_epochs, numbers, verdict
 from recsim.world import FEED, Origin
 
@@ -158,20 +159,6 @@ def counts_of(items: pd.DataFrame, epoch: int, released: int) -> dict[str, Float
     return found
 
 
-def lorenz(counts: Floats) -> tuple[Floats, Floats]:
-    """Return the Lorenz curve of counts in ascending order: shares of items, and of what they have; empty of nothing.
-
-    Source: Lorenz 1905, "Methods of measuring the concentration of wealth", Publications of the ASA 9(70).
-
-    >>> [end.tolist() for end in lorenz(np.array([0.0, 1.0, 3.0]))]
-    [[0.0, 0.3333333333333333, 0.6666666666666666, 1.0], [0.0, 0.0, 0.25, 1.0]]
-    """
-    total = float(counts.sum())
-    if not total:
-        return np.zeros(0), np.zeros(0)
-    return np.arange(len(counts) + 1) / len(counts), np.concatenate([[0.0], np.cumsum(counts) / total])
-
-
 def _exposure(done: Run, table: pd.DataFrame, epochs: Sequence[int], keys: Mapping[str, Key]) -> list[Figure]:
     """Return the Lorenz curve and the counts by rank, of every epoch that is shown."""
     curves: dict[str, list[Any]] = {name: [] for name in ("a", "e", "x", "v")}
@@ -181,7 +168,7 @@ def _exposure(done: Run, table: pd.DataFrame, epochs: Sequence[int], keys: Mappi
     for epoch in epochs:
         counts = counts_of(done.items, epoch, int(table["released"].loc[epoch]))
         for name, each in counts.items():
-            x, y = lorenz(each)
+            x, y = lorenz(each) if each.any() else (np.zeros(0), np.zeros(0))
             some = _some(len(x))
             _add(curves, keys[name].line.code, epoch, x[some], y[some])
             down = each[::-1][: int((each > 0).sum())]

@@ -82,7 +82,10 @@ def _found(folder: Path, design: str, frame: pd.DataFrame, metrics: Sequence[str
         return None, f"The study cannot answer yet: {fault}."
     if len(frame["seed"].unique()) < 2 or not (COST in kept or kept.issuperset(COUNTED)):
         return found, ""
-    return replace(found, front=answer_study(folder, metrics[:1], cost=COST, group=group).front), ""
+    try:
+        return replace(found, front=answer_study(folder, metrics[:1], cost=COST, group=group).front), ""
+    except RecsimError as fault:
+        return found, f"Of cost and {metrics[0]} the study has no front yet: {fault}."
 
 
 def _first(found: Answer) -> Answer:
@@ -217,7 +220,7 @@ def _front(found: Front) -> Figure:
     table = Table(f"Points by {cost} and {up}", ["point", cost, up, "chance of being on the front"], [
         Row([Cell(name, name), *number_cells([row[cost]]), *number_cells([row[up]]), *number_cells([row["chance"]])])
         for name, row in zip(names, rows, strict=True)])  # fmt: skip
-    spec = charts.front(lines_of(keys), cost, up)
+    spec = charts.front(lines_of(keys), cost, up, "point")
     title = f"Front of {' and '.join(found.senses)}"
     return Figure(title, "Ringed: not beaten in all of these.", spec, columns, table, wide=True)
 
@@ -244,7 +247,7 @@ def _points(frame: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str],
     windows = list(dict.fromkeys(rows["window"]))
     window = "last quarter" if "last quarter" in windows else windows[-1]
     rows = rows[rows["window"] == window]
-    rows = rows[rows["epoch"] == rows["epoch"].max()]
+    rows = rows[rows["epoch"] == rows.groupby("point")["epoch"].transform("max")]  # points may differ in how many they have
     levels = rows.drop_duplicates("point").set_index("point")[list(factors)].sort_index()
     means = rows.pivot_table(index="point", columns="metric", values="value", aggfunc="mean", dropna=False).reindex(levels.index)
     seeds = rows.groupby("point")["seed"].nunique()

@@ -107,7 +107,8 @@ def cells(
     """Return the means of a metric over seeds, and over all other factors, a row a level of *y*, a column a level of *x*.
 
     study, metric, group, window: as for `heat_map`. Levels that are numbers are sorted, others as the study lists them; NaN where
-    no seed has a finite value. Raises RecsimError for factors, metrics and windows that are not there.
+    no seed has a finite value; only seeds that have a value at every point count, where there is one, so that levels are
+    compared over the same ones. Raises RecsimError for factors, metrics and windows that are not there.
     """
     frame = study.frame if isinstance(study, StudyResult) else study
     rows = _rows(frame, metric, group, window)
@@ -118,6 +119,11 @@ def cells(
     if x == y:
         raise RecsimError(f"y: is {x!r} as x is; give two factors")
     known = rows.assign(value=finite(rows["value"]))
+    if "seed" in known:
+        lacking = set(known.loc[known["value"].isna(), "seed"])
+        count = known.groupby("seed")["point"].nunique()
+        whole = [seed for seed in count.index if count[seed] == count.max() == known["point"].nunique() and seed not in lacking]
+        known = known[known["seed"].isin(whole)] if whole else known
     table = known.pivot_table("value", y, x, aggfunc="mean", dropna=False, sort=False, observed=True)
     listed = {factor: list(dict.fromkeys(rows[factor].tolist())) for factor in (x, y)}
     order = {name: sorted(some) if {type(level) for level in some} <= {int, float} else some for name, some in listed.items()}

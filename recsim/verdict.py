@@ -58,6 +58,8 @@ def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     if len(full) < 2:
         return f"{question} It cannot be told from one trained model; let the run last for more retrainings."
     first, last = full.iloc[0], full.iloc[-1]
+    if not (first["coverage_model"] > 0 or last["coverage_model"] > 0):
+        return f"{question} It cannot be told: nobody was shown anything that the model itself put there."
     sign = {metric: _direction(_of_floor(first, metric), _of_floor(last, metric)) for metric in JUDGED}
     fell, rose = -1 in sign.values(), 1 in sign.values()
     answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
@@ -83,7 +85,8 @@ def _grown(first: pd.Series, last: pd.Series) -> str:
 
 def _of_floor(epoch: pd.Series, metric: str) -> float:
     """Return a metric as a share of that of a uniform feed of the same volume; as it is where it has no such floor."""
-    return float(epoch[metric] / epoch.get(f"{metric}_floor", 1.0))
+    value, floor = float(epoch[metric]), float(epoch.get(f"{metric}_floor", 1.0))
+    return value / floor if floor else math.nan  # a floor of 0 is that of a model that has shown nothing
 
 
 def _direction(first: float, last: float) -> int:

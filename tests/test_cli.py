@@ -141,8 +141,10 @@ def epochs(**metrics: list[float]) -> pd.DataFrame:
         ({"coverage_model": [1, 0.5, 0.49]}, "No:"),
         ({"feed_topics": [1, 5, 6]}, "No, it widens it:"),
         ({"depth": [np.nan, np.nan]}, "There is no loop here"),
+        ({"coverage_model": [1, 0, 0]}, "It cannot be told: nobody was shown anything"),
         ({"depth": [np.nan, 1]}, "It cannot be told"),
         ({"coverage_model": [1, 0.5, 0.5, 0.1], "impressions": [9, 9, 9, 2]}, "No:"),
+        ({"coverage_model": [0, 0, 0], "coverage_model_floor": [0, 0, 0]}, "It cannot be told: nobody"),  # explored alone
     ],
 )
 def test_the_answer_follows_from_the_figures(metrics: dict[str, list[float]], answer: str) -> None:

@@ -82,6 +82,11 @@ def test_few_arms_of_any_name_differ_in_colour(number: int) -> None:
     assert len({look.colour for look in looks([f"mine {place}" for place in range(number)]).values()}) == number
 
 
+def test_a_name_that_is_no_text_has_a_look() -> None:
+    """Half of a pair of code units, as a damaged file has it, is a name like others."""
+    assert looks(["a\udc80", "a"])["a\udc80"] != looks(["a\udc80", "a"])["a"]
+
+
 def test_one_arm_more_leaves_the_others_as_they_are() -> None:
     """Where its letters lead elsewhere, and nobody gives way to a name that comes later."""
     names = ["alpha", "gamma", "greedy", "panel"]

@@ -152,6 +152,15 @@ def test_a_pair_without_a_value_is_a_gap(study: rs.StudyResult) -> None:
     assert np.allclose(cells(more, "slate", "policy", "gini"), cells(study, "slate", "policy", "gini") + 1)
 
 
+def test_levels_are_compared_over_the_same_seeds(study: rs.StudyResult) -> None:
+    """A seed that lacks a point counts nowhere."""
+    frame = study.frame
+    lacking = frame[~((frame["point"] == frame["point"].max()) & (frame["seed"] == frame["seed"].max()))]
+    without = frame[frame["seed"] < frame["seed"].max()]
+    pd.testing.assert_frame_equal(cells(lacking, "slate", "policy", "gini"), cells(without, "slate", "policy", "gini"))
+    assert not np.allclose(cells(lacking, "slate", "policy", "gini"), cells(frame, "slate", "policy", "gini"))
+
+
 def test_the_cost_of_a_study_is_mapped_too(study: rs.StudyResult) -> None:
     """It follows from what was kept, as in rs.front."""
     table = cells(study, "slate", "policy", "cost")

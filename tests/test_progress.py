@@ -134,3 +134,16 @@ def test_a_run_tells_the_figures_of_each_epoch(small: rs.Scenario, monkeypatch: 
     rs.run(small, seed=1, progress=lambda share, text: told.append((share, text)))
     assert told[-1] == (1.0, f"epoch {run.epochs - 1}")
     assert [share for share, _ in told] == sorted(share for share, _ in told)
+
+
+def test_a_terminal_that_cannot_write_over_has_lines(
+    pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within an editor, say, there is no bar: progress is told in lines, as in a log."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress("loop") as say:
+        pass_time(20.0)
+        say(0.5, "epoch 1", {"epoch": 1})
+    assert terminal.getvalue() == "loop: 50%, 20 s so far, about 20 s left; epoch 1 (epoch 1)\n"

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from recsim.console import printable
 from recsim.errors import RecsimError
 from recsim.metrics import METRICS
 from recsim.outcomes import told
-from recsim.pages import Figure
+from recsim.pages import Figure, Text
+from recsim.rarity import lorenz
 from recsim.verdict import numbers
 
 NASTY = [
@@ -205,7 +207,7 @@ def test_a_run_says_what_its_history_says(small: rs.Scenario, tmp_path: Path) ->
     assert done.digest in found.texts["table"][-2] + found.texts["table"][-3]
     for line, metric in (("shown in the feed", "gini"), ("shown by the model itself", "gini_model"), ("clicked", "gini_clicks")):
         counts = runpage.counts_of(done.items, 2, 80)[line]
-        x, y = runpage.lorenz(counts)
+        x, y = lorenz(counts)
         assert 1 - 2 * float(np.trapezoid(y, x)) == pytest.approx(done.series(metric).loc[2])
     assert {chart["columns"].get("e", [0])[-1] for chart in found.data["charts"].values()} == {done.epochs - 1}
 
@@ -406,6 +408,42 @@ def test_an_unfinished_comparison_says_so(tmp_path: Path) -> None:
     quietly({"plain": PLAIN, "b": PLAIN.but(slate=4)}, 2, tmp_path / "two")
     next((tmp_path / "two" / "cells").glob("01-*seed00002*")).unlink()
     assert "1 of 4 cells are missing" in read(rs.report(tmp_path / "two")).texts["section"][0]
+    next((tmp_path / "two" / "cells").glob("00-*seed00002*")).unlink()  # a seed of which there is nothing is missing too
+    assert "2 of 4 cells are missing" in read(rs.report(tmp_path / "two")).texts["section"][0]
+
+
+def test_a_comparison_without_its_first_arm_says_so(tmp_path: Path) -> None:
+    """Where nothing of the first arm is there yet, the page says that in place of an answer."""
+    quietly({"plain": PLAIN, "b": PLAIN.but(slate=4)}, 2, tmp_path / "two")
+    for cell in (tmp_path / "two" / "cells").glob("00-*"):
+        cell.unlink()
+    answer = read(rs.report(tmp_path / "two")).texts["section"][0]
+    assert "Nothing is there of plain" in answer
+    assert "2 of 4 cells are missing" in answer
+
+
+def test_the_command_has_every_digit_and_the_strengths(compared: rs.Comparison) -> None:
+    """Who has a comparison again has the same options, to the last digit, and tunes the same settings."""
+    arms = {"plain": PLAIN, "asking": PLAIN.but(name="asking", signals=(rs.Survey(count=20),)), "wide": PLAIN.but(name="wide")}
+    row = {"arm": "asking", "setting": "signals.0.count", "strength": 9.0, "cost": 2.0, "reached": True, "monotone": True}
+    done = replace(compared, arms=arms, warm_up=10 / 3, price_click=1.23456789, budget=2.0, _cells={})
+    done.strengths = pd.DataFrame([row])
+    texts = [part.text for part in armspage._again(done).parts if isinstance(part, Text)]
+    line, code = texts
+    assert "--warm-up 3.3333333333333335 " in line
+    assert "--price-click 1.23456789 --equal-cost 2 --strength asking=signals.0.count --strength wide= --out again" in line
+    assert "strengths={'asking': 'signals.0.count', 'wide': None}" in code
+
+
+def test_points_with_fewer_epochs_stand_in_the_table(tmp_path: Path) -> None:
+    """The last quarter ends in another epoch where the model is trained more often: all points have their row and means."""
+    keep = rs.Keep(metrics=("coverage_model",), windows=("last quarter",))
+    study = rs.Study(base=PLAIN, factors={"retrain.every": [3.0, 2.0]}, seeds=2, keep=keep)
+    found = rs.run_study(study, tmp_path / "s", workers=1, progress=False)
+    rows = read(rs.report(found)).tables["Means over the seeds"][1:]
+    assert [row[0] for row in rows] == ["0", "1"]
+    means = found.frame[found.frame["group"] == "all"].groupby("point")["value"].mean()
+    assert [row[-1] for row in rows] == numbers(means.tolist())
 
 
 def test_the_command_says_where_the_page_is(small: rs.Scenario, tmp_path: Path) -> None:
