@@ -18,10 +18,10 @@ NEUTRAL = "#808080"
 BASES = "greedy", "base", "plain", "loop"
 """What other arms are compared with: grey, so that colour is for what differs."""
 KNOWN = (
-    "epsilon-greedy", "human-first", "thompson", "random", "oracle", "open loop", "panel", "inverse-propensity", "popularity",
-    "calibrated", "slots", "organic-lift", "softmax", "anchor-replay", "editor-picks", "diversify", "ucb", "all items known",
-    "depth-weights", "friend-shares", "survey", "no feed", "tail-weights", "replace", "accumulate", "reservoir", "synthetic",
-    "popularity-discount", "proportional", "wrong-labels",
+    "epsilon-greedy", "human-first", "thompson", "random", "oracle", "open loop", "no feed", "popularity", "panel", "calibrated",
+    "slots", "inverse-propensity", "all items known", "softmax", "anchor-replay", "editor-picks", "diversify", "organic-lift",
+    "replace", "ucb", "friend-shares", "survey", "popularity-discount", "tail-weights", "accumulate", "depth-weights",
+    "reservoir", "synthetic", "proportional", "wrong-labels",
 )  # fmt: skip
 """Names of strategies and controls, the most common first: they have the first looks, and no two of them the same."""
 
