@@ -144,6 +144,10 @@ class Run:
         last = last[last["epoch"] == last["epoch"].max()]
         return dict(zip(last["metric"], last["value"].astype(float), strict=True))
 
+    def __repr__(self) -> str:
+        """Return one line: which run it is, and how far it is."""
+        return f"<Run of {self.scenario.name}, seed {self.seed}: {self.status}, digest {self.digest[:12]}>"
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows of the run: its figures by epoch, and whether the loop narrowed the feed."""
         if not self.epochs:

@@ -171,6 +171,10 @@ class Comparison:
         lines = [blocks_of(heads, columns, width), *(fill(text, width) for text in (foot, *self._tuned_lines()))]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        """Return one line: which arms there are, and how many seeds."""
+        return f"<Comparison of {', '.join(self.arms)}: {_seeds(len(self.seeds))}>"
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows of the comparison: a line an arm, and the answer."""
         found = [[self._found[name, metric] for name in self.arms] for metric in LEAGUE]

@@ -22,6 +22,7 @@ def test_a_run_shows_its_figures_and_its_answer(small: rs.Scenario) -> None:
     """A line a metric: the first, second, middle and last epoch as its history has them."""
     run = rs.run(small, seed=1, progress=False)
     page = run._repr_html_()
+    assert repr(run) == f"<Run of small, seed 1: done, digest {run.digest[:12]}>"
     assert "Does the loop narrow the feed?" in page and f"small, seed 1: done, {run.epochs} epochs" in page
     lines = {line[0]: line[1:] for line in table(page)}
     assert list(lines) == list(SHOWN)
@@ -45,6 +46,7 @@ def test_a_comparison_shows_a_line_an_arm(small: rs.Scenario) -> None:
     arms = {"greedy": small, "<b>chance & more</b>": small.but(policy=rs.EpsilonGreedy(epsilon=0.5))}
     found = rs.compare(arms, 3, workers=1, progress=False)
     page = found._repr_html_()
+    assert repr(found) == "<Comparison of greedy, <b>chance & more</b>: 3 seeds>"
     assert "&lt;b&gt;chance &amp; more" in page and "<b>chance" not in page
     lines = table(page)
     means = found.differences.set_index(["arm", "metric"])["mean"]
