@@ -38,21 +38,24 @@ def bundle() -> str:
 
     Raises RecsimError, with what to install, where it is not there.
     """
-    _altair()
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
+    _, vl_convert = _libraries()
+    script: str = vl_convert.javascript_bundle()
     return script
 
 
 def _altair() -> Any:
-    """Return the module that draws. Raises RecsimError, with what to install, where it or what it needs is not there."""
+    """Return the module that draws."""
+    return _libraries()[0]
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Return altair, and what bundles its scripts. Raises RecsimError, with what to install, where one is not there."""
     try:
         import altair
-        import vl_convert  # noqa: F401
+        import vl_convert
     except ImportError:
         raise RecsimError(EXTRA) from None
-    return altair
+    return altair, vl_convert
 
 
 # ----------------------------------------------------------------------------------------------------- over the epochs

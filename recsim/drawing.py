@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +187,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
-def framed(axes: Axes, title: str = "", x: str = "", y: str = "", grid: str = "y") -> None:
+def framed(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] = "y") -> None:
     """Put what stands around a panel: a title, units on its axes, pale lines to read by. grid: "x", "y" or "both"."""
     lines = [fill(line, 60) for line in title.split("\n")]
     axes.set_title("\n".join(lines), loc="left", fontsize=10.5, fontweight="bold", color=INK)
@@ -195,7 +195,7 @@ def framed(axes: Axes, title: str = "", x: str = "", y: str = "", grid: str = "y
     axes.set_ylabel(y, fontsize=10, color=INK)
     axes.tick_params(labelsize=9.5, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis=grid, color=GRID, linewidth=0.7)  # type: ignore[arg-type]
+    axes.grid(axis=grid, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
 
 

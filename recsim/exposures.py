@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -259,9 +259,9 @@ def topics(run: Run, path: Place = None, title: str | None = None, ax: Axes | No
     start, bottom, base = x[-1] + 0.5 * wide, np.zeros(len(x)), 0.0
     for place, (topic, colour) in enumerate(zip(order, colours, strict=True)):
         hatch = "///" if topic >= old else None
-        how = {"facecolor": colour, "linewidth": 0.6, "edgecolor": "white", "hatch": hatch}
-        axes.fill_between(x, bottom, bottom + shares[:, place], **how)  # type: ignore[arg-type]
-        axes.bar(start, demand[topic], wide, base, align="edge", **how)  # type: ignore[arg-type]
+        how: dict[str, Any] = {"facecolor": colour, "linewidth": 0.6, "edgecolor": "white", "hatch": hatch}
+        axes.fill_between(x, bottom, bottom + shares[:, place], **how)
+        axes.bar(start, demand[topic], wide, base, align="edge", **how)
         if demand[topic] >= 0.045:
             axes.annotate(
                 plain(names[topic], 18), (start + wide, base + demand[topic] / 2), (4, 0), textcoords="offset points",
