@@ -271,14 +271,18 @@ def nothing(values: npt.ArrayLike) -> bool:
     return not np.isfinite(np.asarray(values, np.float64)).any()
 
 
-def marked(values: Floats, first: int = 0) -> list[int]:
-    """Return at which places to put a marker: about eight, and wherever a value stands alone between gaps."""
+def alone_in(values: Floats) -> npt.NDArray[np.bool_]:
+    """Return which values stand between gaps, where there is no line to see: (n,)."""
     known = np.isfinite(values)
     beside = np.pad(known, 1)
-    alone = known & ~beside[:-2] & ~beside[2:]
+    return known & ~beside[:-2] & ~beside[2:]
+
+
+def marked(values: Floats, first: int = 0) -> list[int]:
+    """Return at which places to put a marker: about eight, and wherever a value stands alone between gaps."""
     every = max(1, round(len(values) / 8))
-    chosen = alone | (np.arange(len(values)) % every == first % every)
-    return [int(place) for place in np.flatnonzero(chosen & known)]
+    chosen = alone_in(values) | (np.arange(len(values)) % every == first % every)
+    return [int(place) for place in np.flatnonzero(chosen & np.isfinite(values))]
 
 
 def widened(x: Floats, values: Floats) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from recsim import charts
 from recsim.charts import Line
+from recsim.drawing import alone_in
 from recsim.pages import Cell, Figure, Key, Row, Table
 from recsim.palette import COLOURS, looks
 from recsim.panels import Panel
@@ -104,7 +105,7 @@ def over_epochs(
     every = max(1, round(len(epochs) / 8))
     for at, (name, one) in enumerate(series.items()):
         code, nothing = keys[name].line.code, np.full(len(epochs), np.nan)
-        alone = _alone(one.values)
+        alone = alone_in(one.values)
         marks = [int(place % every == at % every or alone[place]) for place in range(len(epochs))]
         low, high = (nothing if end is None else end for end in (one.low, one.high))
         _extend(columns, code, epochs, one.values, low, high, 0, marks)
@@ -123,13 +124,6 @@ def over_epochs(
     top = panel.top if max(known, default=0.0) <= (panel.top or 0.0) else None
     spec = charts.lines([keys[name].line for name in series], top, what, bands, floors)
     return Figure(panel.title, " ".join(filter(None, sentences)), spec, columns, table)
-
-
-def _alone(values: Floats) -> npt.NDArray[np.bool_]:
-    """Return which values stand between gaps, where there is no line to see."""
-    known = np.isfinite(values)
-    beside = np.pad(known, 1)
-    return known & ~beside[:-2] & ~beside[2:]
 
 
 def _extend(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 import recsim as rs
 from recsim import cli
@@ -19,6 +20,10 @@ from recsim.comparison import compare
 from recsim.simulation import World
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("varied", database=None, deadline=None)
+settings.load_profile("fixed")
+"""Properties are tried on the same examples each time, and on others by `pytest --hypothesis-profile varied`."""
 
 
 # -------------------------------------------------------------------------------------------------------- a small world

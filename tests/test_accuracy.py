@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim import metrics
 from recsim.errors import RecsimError
 
-examined = settings(derandomize=True, database=None, deadline=None)
 ITEMS, DEEP = 8, 4
 BASIC = [metrics.recall, metrics.precision, metrics.ndcg, metrics.hit_rate, metrics.reciprocal_rank]
 
@@ -51,7 +50,6 @@ TWINS: dict[Callable[..., float], Callable[[list[int], set[int]], float]] = {
 
 
 @pytest.mark.parametrize("metric", BASIC, ids=lambda metric: metric.__name__)
-@examined
 @given(cases)
 def test_a_plain_twin_agrees(metric: Callable[..., float], case: Case) -> None:
     """User by user with sets, the figure is the same, to 1e-12, and between 0 and 1."""
@@ -60,7 +58,6 @@ def test_a_plain_twin_agrees(metric: Callable[..., float], case: Case) -> None:
     assert math.isnan(value) or 0 <= value <= 1 + 1e-12
 
 
-@examined
 @given(cases, st.lists(st.integers(0, 5), min_size=ITEMS, max_size=ITEMS))
 def test_a_plain_twin_of_serendipity(case: Case, popularity: list[int]) -> None:
     """So is serendipity, its ranks by popularity counted one by one; it never exceeds precision."""
@@ -78,7 +75,6 @@ def test_a_plain_twin_of_serendipity(case: Case, popularity: list[int]) -> None:
     assert math.isnan(value) or value <= metrics.precision(*arrays(case)) + 1e-12
 
 
-@examined
 @given(cases, st.permutations(range(ITEMS)), st.randoms(use_true_random=False))
 def test_names_do_not_matter(case: Case, items: list[int], shuffler: Any) -> None:
     """Users in another order, items of other names and rows held out twice change nothing, to 1e-12."""
@@ -94,7 +90,6 @@ def test_names_do_not_matter(case: Case, items: list[int], shuffler: Any) -> Non
         assert np.array(figure(*again, moved)) == pytest.approx(figure(*arrays(case), demand), abs=1e-12, nan_ok=True)
 
 
-@examined
 @given(cases)
 def test_longer_lists_find_no_less(case: Case) -> None:
     """Recall, hit rate and reciprocal rank never fall with k; precision times k never does."""
@@ -106,7 +101,6 @@ def test_longer_lists_find_no_less(case: Case) -> None:
     assert math.isnan(found[0]) or (np.diff(found) >= -1e-12).all()
 
 
-@examined
 @given(cases.filter(lambda case: any(truth for _, truth in case)))
 def test_the_best_list_has_all(case: Case) -> None:
     """What was held out, put first, gives 1 in everything that it can; a list without it gives 0."""
@@ -118,7 +112,6 @@ def test_the_best_list_has_all(case: Case) -> None:
     assert [metric(*arrays(worst)) for metric in BASIC] == [0] * 5
 
 
-@examined
 @given(cases, st.lists(st.integers(0, 9), min_size=ITEMS, max_size=ITEMS))
 def test_recall_by_demand_adds_up(case: Case, demand: list[int]) -> None:
     """Recall of all groups, weighted by what was held out in each, is the share of all held-out pairs that were found."""

@@ -36,7 +36,7 @@ def by_orders(values: list[float], causes: int) -> list[float]:
     return (added / len(orders)).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 4).flatmap(lambda causes: st.tuples(st.just(causes), game(causes))))
 def test_shares_are_those_over_all_orders_and_add_up(drawn: tuple[int, list[float]]) -> None:
     """Shapley values are the average over all orders, and their sum is what all causes together do."""
@@ -46,7 +46,7 @@ def test_shares_are_those_over_all_orders_and_add_up(drawn: tuple[int, list[floa
     assert found.sum() == pytest.approx(values[-1] - values[0], abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=3), st.floats(-10, 10), st.floats(-10, 10))
 def test_effects_of_a_known_game(each: list[float], both: float, base: float) -> None:
     """Three causes that add up but for the first two: every effect is as put in."""

@@ -197,7 +197,7 @@ def anything(chance: np.random.Generator, visits: int, slate: int = 4, items: in
 
 
 @given(mixes, st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 def test_people_stay_people_however_long_they_live(dynamics: list[rs.Dynamics], seed: int) -> None:
     """After any visits, interests are shares that sum to 1, nobody wants more than that, curiosity has not grown since birth nor
     fallen faster than its formula, and no fatigue is negative.

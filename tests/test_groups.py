@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import recsim as rs
 from recsim import metrics
 from recsim.errors import RecsimError
 
-examined = settings(derandomize=True, database=None, deadline=None)
 FIGURES: dict[str, Callable[[metrics.Part], float]] = {
     "shown": lambda part: float(part.counts.sum()),
     "items": lambda part: float(len(part.catalogue)),
@@ -84,7 +83,6 @@ def test_other_measures_of_a_part() -> None:
     assert table["gini_of_finished"] == metrics.gini([2, 0, 1, 0])
 
 
-@examined
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=40))
 def test_groups_and_windows_add_up(rows: list[tuple[int, int, int]]) -> None:
     """Counts of all groups and of all windows are the counts of the whole log, whoever makes the groups."""

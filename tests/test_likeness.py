@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from recsim import likeness, metrics
 from recsim.errors import RecsimError
 
-examined = settings(derandomize=True, database=None, deadline=None)
 Rows = list[tuple[int, int]]
 logs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40)
 masses = st.lists(st.floats(0, 10).map(lambda x: round(x, 3)), min_size=3, max_size=3)
@@ -39,7 +38,6 @@ def index(one: set[int], other: set[int]) -> float:
 # ------------------------------------------------------------------------------------------------------ between users
 
 
-@examined
 @given(logs)
 def test_homogeneity_pair_by_pair(rows: Rows) -> None:
     """It is the mean Jaccard index of all pairs of users in the log, to 1e-12, between 0 and 1."""
@@ -48,7 +46,6 @@ def test_homogeneity_pair_by_pair(rows: Rows) -> None:
     assert value == pytest.approx(np.mean(pairs) if pairs else math.nan, abs=1e-12, nan_ok=True)
 
 
-@examined
 @given(logs)
 def test_tiles_do_not_matter(rows: Rows) -> None:
     """However many users are compared at a time, the mean is the same, to 1e-12."""
@@ -60,7 +57,6 @@ def test_tiles_do_not_matter(rows: Rows) -> None:
         likeness._TILE = size
 
 
-@examined
 @given(logs)
 def test_personalisation_pair_by_pair(rows: Rows) -> None:
     """One pass over the log gives what all pairs of users give, to 1e-12."""
@@ -70,7 +66,6 @@ def test_personalisation_pair_by_pair(rows: Rows) -> None:
     assert value == pytest.approx(1 - np.mean(pairs) if pairs else math.nan, abs=1e-12, nan_ok=True)
 
 
-@examined
 @given(logs, st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=10))
 def test_jaccard_of_given_pairs(rows: Rows, pairs: Rows) -> None:
     """Each pair gets its own index, NaN where one of the two has no rows."""
@@ -79,7 +74,6 @@ def test_jaccard_of_given_pairs(rows: Rows, pairs: Rows) -> None:
     assert metrics.jaccard(*columns(rows), pairs) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@examined
 @given(logs, logs, st.randoms(use_true_random=False))
 def test_names_do_not_matter(rows: Rows, base: Rows, shuffler: Any) -> None:
     """Users and items of other names, and rows in another order, change nothing, to 1e-12."""
@@ -159,7 +153,6 @@ def test_limits_of_the_floor() -> None:
 # ---------------------------------------------------------------------------------------------------- within one slate
 
 
-@examined
 @given(
     st.lists(st.lists(st.integers(-1, 4), min_size=4, max_size=4), min_size=1, max_size=5),
     st.lists(masses, min_size=5, max_size=5),
@@ -192,7 +185,6 @@ def test_diversity_of_the_same_and_of_others() -> None:
 # ---------------------------------------------------------------------------------------------- feed and true interests
 
 
-@examined
 @given(people, st.permutations(range(3)), st.floats(0.5, 9))
 def test_calibration_and_discovery(users: list[tuple[list[float], list[float]]], order: list[int], scale: float) -> None:
     """In their ranges; a feed like the interests is calibrated; topics of other names and scaled interests change nothing."""
@@ -207,7 +199,6 @@ def test_calibration_and_discovery(users: list[tuple[list[float], list[float]]],
     assert metrics.discovery(shown[:, order], scale * interests[:, order]) == pytest.approx(met, abs=1e-9, nan_ok=True)
 
 
-@examined
 @given(people, people, st.floats(0.1, 3))
 def test_showing_more_never_loses_an_interest(users: Any, more: Any, least: float) -> None:
     """Discovery never falls as more is shown, and never rises as more is asked for."""

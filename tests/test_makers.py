@@ -159,7 +159,7 @@ def test_the_tables_tell_who_made_what(making: rs.Scenario) -> None:
 
 
 @given(seed=st.integers(0, 2**32), patience=st.floats(0.1, 5.0), rate=st.floats(0.0, 1.0), days=st.floats(1.0, 12.0))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_item_is_lost_or_made_twice(seed: int, patience: float, rate: float, days: float) -> None:
     """At every second each planned item is out, still to come, or left out; what is out stays where it is and as it is."""
     scenario = rs.Scenario(

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import beta, erf, gammaln
 from scipy.stats import binom
@@ -30,9 +30,6 @@ of_counts: list[Callable[[npt.ArrayLike], float]] = [
 scale_free = [metric for metric in of_counts if metric is not metrics.unseen_mass]
 
 any_counts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).filter(any).map(np.array)
-examined = settings(derandomize=True, database=None, deadline=None)
-
-
 def zipf(items: int, exponent: float) -> Floats:
     """Return the shares of a Zipf law."""
     weights = np.arange(1, items + 1) ** -float(exponent)
@@ -238,7 +235,6 @@ def test_unseen_mass_is_unbiased() -> None:
     assert within_4_sigma([metrics.unseen_mass(np.bincount(world)) for world in drawn], exact)
 
 
-@examined
 @given(st.integers(1, 30).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 99), min_size=n, max_size=n)] * 2)))
 def test_mean_popularity_updates_as_published(logs: tuple[list[int], list[int]]) -> None:
     """A' = (1 - b)^2 A + 2b(1 - b) p.q + b^2 q.q when new clicks make up a part b of the log (P19), to 1e-12."""
@@ -251,7 +247,6 @@ def test_mean_popularity_updates_as_published(logs: tuple[list[int], list[int]])
 # --------------------------------------------------------------------------- properties for any counts (P20)
 
 
-@examined
 @given(any_counts)
 def test_ranges(counts: npt.NDArray[np.int64]) -> None:
     """Every metric stays in the range that its docstring promises."""
@@ -266,7 +261,6 @@ def test_ranges(counts: npt.NDArray[np.int64]) -> None:
     assert 1 - 1e-12 <= metrics.effective_topics(counts[None]) <= shown * (1 + 1e-12)
 
 
-@examined
 @given(any_counts, st.randoms(use_true_random=False))
 def test_names_of_items_do_not_matter(counts: npt.NDArray[np.int64], shuffler: object) -> None:
     """Relabelling the items changes no metric, to 1e-12."""
@@ -278,7 +272,6 @@ def test_names_of_items_do_not_matter(counts: npt.NDArray[np.int64], shuffler: o
     assert metrics.novelty(counts[order], known[order], 100) == pytest.approx(novelty, abs=1e-12)
 
 
-@examined
 @given(any_counts, st.integers(2, 1000))
 def test_volume_alone_does_not_matter(counts: npt.NDArray[np.int64], factor: int) -> None:
     """Scaling all counts changes no metric of shares, to 1e-12."""
@@ -286,7 +279,6 @@ def test_volume_alone_does_not_matter(counts: npt.NDArray[np.int64], factor: int
         assert metric(counts * factor) == pytest.approx(metric(counts), rel=1e-12, abs=1e-12)
 
 
-@examined
 @given(any_counts, st.integers(2, 5))
 def test_copies_of_the_catalogue(counts: npt.NDArray[np.int64], copies: int) -> None:
     """Replacing each item by copies keeps inequality and coverage, and multiplies the effective items."""
@@ -297,7 +289,6 @@ def test_copies_of_the_catalogue(counts: npt.NDArray[np.int64], copies: int) -> 
     assert metrics.mean_popularity(many) == pytest.approx(metrics.mean_popularity(counts) / copies, rel=1e-12)
 
 
-@examined
 @given(any_counts)
 def test_giving_to_the_poorer_lowers_inequality(counts: npt.NDArray[np.int64]) -> None:
     """Moving one exposure from the most to the least exposed item lowers the Gini index (Pigou-Dalton)."""
@@ -311,7 +302,6 @@ def test_giving_to_the_poorer_lowers_inequality(counts: npt.NDArray[np.int64]) -
     assert metrics.mean_popularity(moved) < metrics.mean_popularity(counts)
 
 
-@examined
 @given(any_counts)
 def test_gini_is_twice_the_area_above_the_lorenz_curve(counts: npt.NDArray[np.int64]) -> None:
     """1 - 2 x the area under the Lorenz curve, by trapezoids, is the Gini index, to 1e-12."""
@@ -320,7 +310,6 @@ def test_gini_is_twice_the_area_above_the_lorenz_curve(counts: npt.NDArray[np.in
     assert metrics.gini(counts) == pytest.approx(1 - 2 * area, abs=1e-12)
 
 
-@examined
 @given(any_counts, st.data())
 def test_showing_more_never_covers_less(counts: npt.NDArray[np.int64], data: st.DataObject) -> None:
     """One more exposure never lowers coverage, and raises it exactly when the item was unseen."""
@@ -331,7 +320,6 @@ def test_showing_more_never_covers_less(counts: npt.NDArray[np.int64], data: st.
     assert gain == pytest.approx(1 / len(counts) if counts[item] == 0 else 0, abs=1e-12)
 
 
-@examined
 @given(any_counts, st.floats(0.01, 1))
 def test_larger_heads_hold_more(counts: npt.NDArray[np.int64], share: float) -> None:
     """A larger head holds at least as much; the whole catalogue holds all."""

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
@@ -20,9 +20,6 @@ Counts = npt.NDArray[np.int64]
 
 any_counts = st.lists(st.integers(0, 1000), min_size=1, max_size=40).filter(any).map(np.array)
 two_counts = st.integers(1, 30).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 99), min_size=n, max_size=n)] * 2))
-examined = settings(derandomize=True, database=None, deadline=None)
-
-
 def shuffled(shuffler: object, size: int) -> Counts:
     return np.argsort([shuffler.random() for _ in range(size)])  # type: ignore[attr-defined]
 
@@ -30,7 +27,6 @@ def shuffled(shuffler: object, size: int) -> Counts:
 # ------------------------------------------------------------------------------------------------- the Lorenz curve
 
 
-@examined
 @given(any_counts)
 def test_lorenz_curve_is_the_gini_index(counts: Counts) -> None:
     """Twice the area between the curve and the diagonal is the Gini index, to 1e-12; the curve is convex, below the diagonal."""
@@ -42,7 +38,6 @@ def test_lorenz_curve_is_the_gini_index(counts: Counts) -> None:
     assert (exposure <= items + 1e-12).all()
 
 
-@examined
 @given(any_counts, st.integers(2, 4))
 def test_lorenz_curve_of_copies(counts: Counts, copies: int) -> None:
     """Replacing each item by copies leaves the curve where it was, with more points on it."""
@@ -54,7 +49,6 @@ def test_lorenz_curve_of_copies(counts: Counts, copies: int) -> None:
 # -------------------------------------------------------------------------------------------------- rarefaction
 
 
-@examined
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=5).filter(any), st.data())
 def test_rarefied_coverage_by_enumeration(counts: list[int], data: st.DataObject) -> None:
     """It is the mean coverage over all samples of that many exposures, one by one, to 1e-12."""
@@ -65,7 +59,6 @@ def test_rarefied_coverage_by_enumeration(counts: list[int], data: st.DataObject
     assert metrics.rarefied_coverage(counts, draws) == pytest.approx(mean, abs=1e-12)
 
 
-@examined
 @given(any_counts, st.data())
 def test_rarefied_coverage_rises_to_coverage(counts: Counts, data: st.DataObject) -> None:
     """It rises with the draws, by less and less, from none to the coverage of all; one draw sees one item."""
@@ -104,7 +97,6 @@ def test_rarefied_coverage_makes_volumes_comparable() -> None:
 # ------------------------------------------------------------------------------------------------- against demand
 
 
-@examined
 @given(two_counts, st.floats(0.05, 1), st.randoms(use_true_random=False))
 def test_tail_share(tables: tuple[list[int], list[int]], head: float, shuffler: object) -> None:
     """Between 0 and 1; the tail has at most 1 - head of demand itself; numbers of items do not matter, even where demand ties."""
@@ -127,7 +119,6 @@ def test_tail_by_pencil() -> None:
     assert metrics.tail([1, 1], head=1).tolist() == [0, 0]
 
 
-@examined
 @given(two_counts, st.randoms(use_true_random=False))
 def test_divergence_from_demand(tables: tuple[list[int], list[int]], shuffler: object) -> None:
     """As SciPy has it, to 1e-9; symmetric, between 0 and 1, 0 from itself, and the same for items renamed."""
@@ -145,7 +136,6 @@ def test_divergence_from_demand(tables: tuple[list[int], list[int]], shuffler: o
     assert value == pytest.approx(theirs, abs=1e-9)
 
 
-@examined
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 12), st.randoms(use_true_random=False))
 def test_deciles(demand: list[int], groups: int, shuffler: object) -> None:
     """More demand is never in a lower group, as much is in the same, and distinct demands fill groups evenly."""
@@ -174,7 +164,6 @@ def test_extinct_items_by_pencil() -> None:
     assert math.isnan(metrics.extinct_items(table, 5))
 
 
-@examined
 @given(st.lists(st.lists(st.integers(0, 1), min_size=6, max_size=6), min_size=1, max_size=8), st.integers(1, 8))
 def test_longer_waiting_finds_fewer_extinct(table: list[list[int]], epochs: int) -> None:
     """What was not shown for n + 1 epochs was not shown for n; the last epoch alone gives the items it did not cover."""
@@ -197,7 +186,6 @@ def test_half_life_of_exponential_clicks() -> None:
     assert found == pytest.approx(math.log(2) / rate, abs=4 * 1.2533 / 20 / (rate * math.sqrt(clicks)))
 
 
-@examined
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=40), st.randoms(use_true_random=False))
 def test_half_life_one_item_at_a_time(rows: list[tuple[int, int]], shuffler: object) -> None:
     """It is the median of what each item's own clicks give; neither order nor names matter; counts by epoch will do."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
@@ -18,9 +18,6 @@ from recsim.randomness import Randomness
 from recsim.simplex import FLOOR, Fit, cholesky, closure, coordinates, mixtures, moments
 
 Floats = npt.NDArray[np.float64]
-
-examined = settings(derandomize=True, database=None, deadline=None)
-
 
 def shapes(least_items: int = 1, least_topics: int = 1) -> st.SearchStrategy[tuple[int, int]]:
     return st.tuples(st.integers(least_items, 12), st.integers(least_topics, 9))
@@ -46,7 +43,6 @@ def basis(topics: int) -> Floats:
 
 
 # ------------------------------------------------------------------------------------------------------- coordinates
-@examined
 @given(mixed())
 def test_coordinates_are_those_of_the_basis(topics: Floats) -> None:
     """Coordinates are the logarithms projected on an orthonormal basis that is orthogonal to the even direction."""
@@ -56,14 +52,12 @@ def test_coordinates_are_those_of_the_basis(topics: Floats) -> None:
     assert coordinates(topics) == pytest.approx(np.log(topics) @ v.T, abs=1e-10)
 
 
-@examined
 @given(mixed())
 def test_there_and_back(topics: Floats) -> None:
     """Mixtures of coordinates of mixtures are the same mixtures."""
     assert mixtures(coordinates(topics)) == pytest.approx(topics, rel=1e-9)
 
 
-@examined
 @given(arrays(np.float64, shapes().map(lambda shape: (shape[0], shape[1] - 1)), elements=st.floats(-8, 8)))
 def test_back_and_there(points: Floats) -> None:
     """Coordinates of mixtures of coordinates are the same, where no share is below the floor."""
@@ -74,7 +68,6 @@ def test_back_and_there(points: Floats) -> None:
     assert coordinates(there)[apart] == pytest.approx(points[apart], abs=1e-6)
 
 
-@examined
 @given(mixed(least_items=2), st.randoms(use_true_random=False))
 def test_distances_are_aitchisons_whatever_the_order_of_topics(topics: Floats, random: Any) -> None:
     """Squared distance is sum over pairs of topics of (ln x_j/x_k - ln y_j/y_k)^2 / (2 d), so relabelling changes none."""
@@ -114,7 +107,6 @@ def test_coordinates_ask_for_positive_shares(topics: Any) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- fits
-@examined
 @given(mixed())
 def test_fit_is_the_law_of_maximum_likelihood(topics: Floats) -> None:
     """Mean and covariance are numpy's, with 1/n; root root' is the covariance also where items are fewer than dimensions."""
@@ -163,7 +155,6 @@ def test_no_items_no_fit() -> None:
         Fit.of(np.empty((0, 3)))
 
 
-@examined
 @given(mixed(least_items=2, least_topics=2), st.floats(0, 1.5))
 def test_temperature_multiplies_the_root(topics: Floats, temperature: float) -> None:
     """A sample at a temperature is as far from the mean as that part of the sample at 1; 0 gives the mean itself."""
@@ -175,7 +166,6 @@ def test_temperature_multiplies_the_root(topics: Floats, temperature: float) -> 
     assert (fit.sample(z, 0.0) == mixtures(fit.mean[None, :])).all()
 
 
-@examined
 @given(arrays(np.float64, (6, 3), elements=st.floats(-1, 1)))
 def test_standardized_numbers_are_those_sampled_from(z: Floats) -> None:
     """From numbers to mixtures and back."""

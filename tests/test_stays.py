@@ -24,7 +24,7 @@ rates = st.floats(0.01, 1000)
 
 
 @given(rates, st.floats(0, 20), st.floats(0.1, 30), st.floats(0.1, 20), st.integers(0, 2**63 - 1))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_times_are_sorted_within_their_days_and_independent_of_the_length_of_the_run(
     rate: float, from_day: float, more: float, days: float, seed: int
 ) -> None:

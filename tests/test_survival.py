@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim.errors import RecsimError
 from recsim.survival import curve, median
-
-examined = settings(derandomize=True, database=None, deadline=None)
 
 # Weeks of remission of 42 children with leukaemia (Freireich et al. 1963, Blood 21; also Gehan 1965): with 6-mercaptopurine,
 # some still in remission, and with placebo.
@@ -94,7 +92,6 @@ def test_some_find_it_at_once() -> None:
 people = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=30)
 
 
-@examined
 @given(people, st.floats(0.5, 0.99))
 def test_any_curve(rows: list[tuple[int, bool]], sure: float) -> None:
     """It falls from at most 1, lies in its band, is the product of Kaplan and Meier, and its median lies in its interval."""

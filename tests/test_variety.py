@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -18,9 +18,6 @@ from recsim.simplex import Fit, closure, mixtures
 from recsim.variety import VARIETY, Reference, dimension, measure, modes_kept, tail_kept, variance_kept
 
 Floats = npt.NDArray[np.float64]
-
-examined = settings(derandomize=True, database=None, deadline=None)
-
 
 def gaussian(items: int, deviations: list[float], seed: int = 1) -> Floats:
     """Return items whose coordinates are independent and normal, with these standard deviations."""
@@ -147,7 +144,6 @@ def alike(mine: dict[str, float], theirs: dict[str, float]) -> bool:
     return mine == pytest.approx(theirs, rel=1e-7, abs=1e-9, nan_ok=True)
 
 
-@examined
 @given(tables(), tables(least_items=2), st.randoms(use_true_random=False))
 def test_order_and_names_change_nothing(topics: Floats, others: Floats, random: Any) -> None:
     """Items in another order, and topics in another order in both sets, give the same figures."""
@@ -163,7 +159,6 @@ def test_order_and_names_change_nothing(topics: Floats, others: Floats, random: 
     assert alike(measure(topics[:, names], reordered, weights), plain)
 
 
-@examined
 @given(tables(), tables(least_items=2), st.floats(0.01, 100))
 def test_bounds_and_scale(topics: Floats, others: Floats, scale: float) -> None:
     """Every figure is in its range, and neither the scale of rows nor that of weights matters."""
@@ -178,7 +173,6 @@ def test_bounds_and_scale(topics: Floats, others: Floats, scale: float) -> None:
     assert alike(measure(scale * topics, day_0, np.full(len(topics), scale)), found)
 
 
-@examined
 @given(tables(least_items=2))
 def test_a_set_keeps_all_of_itself(topics: Floats) -> None:
     """Against itself a set keeps all its variance, modes and tail, where there are any."""
