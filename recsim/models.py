@@ -11,9 +11,11 @@ item.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import starmap
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +26,9 @@ from recsim.lottery import Lottery
 from recsim.randomness import Floats
 from recsim.world import NOTHING, Bools, Items32, Published, Ranking, Visits
 
-_BLOCK = 64  # users scored at a time: a block of scores stays in the processor's cache
+_BLOCK = 64  # users whose order is thinned out at a time
+_ROWS, _CELLS = 64, 1 << 17  # users scored at a time, at least, and scores that stay in the processor's cache
+_HEAD, _HEAD_EACH = 128, 8  # columns looked at first, at least, and for each item that is wanted
 _COLD = -(2.0**54)  # what has no score scores this, below every exact score
 
 
@@ -108,16 +112,35 @@ def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> N
 
 @dataclass(frozen=True)
 class _Scored(Model):
-    """Ranks by exact scores of a block of users against all items, the columns in the order that breaks ties."""
+    """Ranks by exact scores of users against items. A kind lays the items out in columns, those that may score high first, and
+    says how many of them can reach a given score: the others need not be looked at.
+    """
 
     @property
     def unit(self) -> float:
         """What a whole number among the scores stands for."""
         raise NotImplementedError
 
-    def scores(self, user: np.ndarray) -> Floats:
-        """Return (n, items): whole numbers below 2**53, and `_COLD` for what has no score; columns by `_order`."""
+    @property
+    def columns(self) -> Items32:
+        """The item of each column: (items,)."""
         raise NotImplementedError
+
+    def known(self, user: np.ndarray) -> Bools:
+        """Return who has a score for any item: (n,)."""
+        raise NotImplementedError
+
+    def scores(self, user: np.ndarray, width: int) -> Floats:
+        """Return (n, width), of the first columns: whole numbers below 2**53, and `_COLD` for what has no score."""
+        raise NotImplementedError
+
+    def head(self, n: int) -> int:
+        """Return how many columns to look at first for the best *n* items."""
+        return len(self.counts)
+
+    def reach(self, user: np.ndarray, least: Floats) -> npt.NDArray[np.int64]:
+        """Return how many columns, (n,), can hold a score of *least* (n,) or more."""
+        return np.full(len(user), len(self.counts))
 
     @cached_property
     def _order(self) -> Items32:
@@ -126,44 +149,64 @@ class _Scored(Model):
 
     @cached_property
     def _column(self) -> npt.NDArray[np.int64]:
-        """The column of each item: `_order` read backwards."""
-        column = np.empty(len(self.counts), np.int64)
-        column[self._order] = np.arange(len(column))
-        return column
+        """The column of each item: `columns` read backwards."""
+        return np.argsort(self.columns)
+
+    @cached_property
+    def _ties(self) -> npt.NDArray[np.int64]:
+        """The place of each column's item in the order of ties."""
+        return np.argsort(self._order)[self.columns]
 
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
-        """Return the *n* items of the highest score that may be shown."""
+        """Return the *n* items of the highest score that may be shown.
+
+        First among the columns that may score highest, then, for those for whom other columns can reach the last of what was
+        found, among these too.
+        """
         items, scores_of = np.full((len(visits), n), NOTHING, np.int32), np.full((len(visits), n), -np.inf)
+        known, first = self.known(visits.user), min(self.head(n), len(self.counts))
+        cold = np.flatnonzero(~known)
+        items[cold] = Order(self.epoch, self.counts, self.depth, self._order, self.counts).rank(visits.take(cold), n).items
         row, gone = visits.consumed
+        begins = np.searchsorted(row, np.arange(len(visits) + 1))
+        width = np.where(known, first, 0)
 
-        def one(start: int) -> None:
-            stop = min(start + _BLOCK, len(visits))
-            scores = self.scores(visits.user[start:stop])
-            inside = slice(*np.searchsorted(row, [start, stop]))
-            scores[row[inside] - start, self._column[gone[inside]]] = -np.inf
-            best(scores, items[start:stop])
-            part = items[start:stop]
-            found = np.take_along_axis(scores, np.maximum(part, 0), axis=1)
-            scores_of[start:stop] = np.where((part == NOTHING) | (found == _COLD), -np.inf, found)
-            items[start:stop] = np.where(part == NOTHING, NOTHING, self._order[part])
+        def one(rows: npt.NDArray[np.int64], wide: int) -> None:
+            scores = self.scores(visits.user[rows], wide)
+            run, place = spread(begins[rows + 1] - begins[rows])
+            column = self._column[gone[begins[rows][run] + place]]
+            scores[run[column < wide], column[column < wide]] = -np.inf
+            part = best(scores, n, self._ties[:wide])
+            found = np.where(part == NOTHING, -np.inf, np.take_along_axis(scores, np.maximum(part, 0), axis=1))
+            items[rows] = np.where(part == NOTHING, NOTHING, self.columns[part])
+            scores_of[rows] = np.where(found == _COLD, -np.inf, found)
+            width[rows] = self.reach(visits.user[rows], found[:, -1])
 
-        starts = range(0, len(visits), _BLOCK)
-        if threads > 1 and len(starts) > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(one, starts))
-        else:
-            for start in starts:
-                one(start)
+        with ThreadPoolExecutor(threads) as pool:
+            for looked in (0, first):
+                blocks = list(_blocks(np.flatnonzero(width > looked), width))
+                list(pool.map(one, *zip(*blocks, strict=True)) if threads > 1 and blocks else starmap(one, blocks))
         return Ranking(items, self.published, scores=scores_of * self.unit)
 
 
-def best(scores: Floats, items: Items32) -> None:
-    """Write into *items* (n, c) the columns of the c highest scores (n, m) of each row, best first.
+def _blocks(rows: npt.NDArray[np.int64], width: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
+    """Yield the rows by the width, (n,), that they need, so many at a time that their scores stay in the processor's cache."""
+    rows = rows[np.argsort(width[rows], kind="stable")]
+    while len(rows):
+        some = rows[: max(_ROWS, _CELLS // max(1, int(width[rows[0]])))]
+        fit = int((np.arange(1, len(some) + 1) * width[some] <= _CELLS).sum())
+        some = some[: max(_ROWS, fit)]
+        rows = rows[len(some) :]
+        yield some, int(width[some[-1]])
 
-    Ties go to the lower column; -inf never enters. The c-th highest of the maxima of column groups is a bound that at
-    least c scores reach, so few candidates are left to be sorted.
+
+def best(scores: Floats, count: int, ties: npt.NDArray[np.int64]) -> Items32:
+    """Return the columns, (n, count), of the highest of the scores (n, m) of each row, best first; NOTHING behind the last.
+
+    Equal scores go by ascending *ties* (m,); -inf never enters. The count-th highest of the maxima of column groups is a bound
+    that at least *count* scores reach, so few candidates are left to be sorted.
     """
-    count, width = items.shape[1], scores.shape[1]
+    width = scores.shape[1]
     groups = min(width, 8 * count)
     tops = scores[:, : width - width % groups].reshape(len(scores), -1, groups).max(axis=1)
     if tops.shape[1] > count:
@@ -172,8 +215,11 @@ def best(scores: Floats, items: Items32) -> None:
         bound = np.full((len(scores), 1), -np.inf)
     flat = np.flatnonzero((scores >= np.maximum(bound, -np.finfo(np.float64).max)).ravel())
     row, column = np.divmod(flat, width)
-    order = np.lexsort((-scores.ravel()[flat], row))
-    _put(items, row[order], column[order], np.arange(width, dtype=np.int32))
+    place = spread(np.bincount(row, minlength=len(scores)))[1]
+    shape = len(scores), max(count, int(place.max(initial=0)) + 1)
+    columns, down = np.full(shape, NOTHING, np.int32), np.full(shape, np.inf)
+    columns[row, place], down[row, place] = column, -scores.ravel()[flat]
+    return np.take_along_axis(columns, np.lexsort((ties[columns], down))[:, :count], axis=1)
 
 
 def snap(factors: Floats, bits: int) -> Floats:
@@ -210,26 +256,67 @@ class Factors(_Scored):
     known_users: Bools
     known_items: Bools
 
+    def head(self, n: int) -> int:
+        """Return how many columns to look at first: no product is larger than that of the lengths of its factors."""
+        return max(_HEAD, _HEAD_EACH * n)
+
     @cached_property
-    def _exact(self) -> tuple[Floats, Floats]:
-        bits = exact_bits(self.users.shape[1])
-        return snap(self.users, bits), np.ascontiguousarray(snap(self.items, bits)[self._order].T)
+    def columns(self) -> Items32:
+        """Items by the length of their factors, the longest first; those without rows last: (items,)."""
+        return np.lexsort((-self._lengths, ~self.known_items)).astype(np.int32)
+
+    @cached_property
+    def _bits(self) -> int:
+        return exact_bits(self.users.shape[1])
+
+    @cached_property
+    def _whole(self) -> Floats:
+        """The factors of items in whole numbers: (items, factors)."""
+        return snap(self.items, self._bits)
+
+    @cached_property
+    def _lengths(self) -> Floats:
+        return np.sqrt((self._whole**2).sum(axis=1))
+
+    @cached_property
+    def _laid_out(self) -> tuple[Floats, Floats]:
+        """The factors of items by column, (factors, items), and minus the lengths of those with rows, ascending."""
+        known = self.columns[: int(self.known_items.sum())]
+        return np.ascontiguousarray(self._whole[self.columns].T), -self._lengths[known]
+
+    @cached_property
+    def _user_unit(self) -> int:
+        return _unit(self.users, self._bits)
 
     @cached_property
     def unit(self) -> float:
         """What a whole number among the scores stands for."""
-        bits = exact_bits(self.users.shape[1])
-        return float(np.ldexp(1.0, _unit(self.users, bits) + _unit(self.items, bits)))
+        return float(np.ldexp(1.0, self._user_unit + _unit(self.items, self._bits)))
 
-    def scores(self, user: np.ndarray) -> Floats:
-        """Return the exact products of the snapped factors; nothing for items and users without rows."""
-        users, items = self._exact
-        there = user < len(users)  # who came after the cut is as cold as one without rows
-        user = np.where(there, user, 0)
-        scores = users[user] @ items
-        scores[:, ~self.known_items[self._order]] = _COLD
-        scores[~(there & self.known_users[user])] = _COLD
+    def known(self, user: np.ndarray) -> Bools:
+        """Return who had training rows: (n,); who came after the cut is as cold as one without."""
+        there = user < len(self.users)
+        return there & self.known_users[np.where(there, user, 0)]
+
+    def _user(self, user: np.ndarray) -> Floats:
+        return np.rint(np.ldexp(self.users[user].astype(np.float64), -self._user_unit))
+
+    def scores(self, user: np.ndarray, width: int) -> Floats:
+        """Return the exact products of the snapped factors; nothing for items without rows."""
+        items, lengths = self._laid_out
+        scores = self._user(user) @ items[:, :width]
+        scores[:, len(lengths) :] = _COLD
         return scores
+
+    def reach(self, user: np.ndarray, least: Floats) -> npt.NDArray[np.int64]:
+        """Return the number of columns whose length times the user's is *least* or more, by Cauchy and Schwarz.
+
+        The bound of Teflioudi, Gemulla and Mykytiuk, "LEMP: Fast retrieval of large entries in a matrix product", SIGMOD 2015.
+        """
+        lengths = self._laid_out[1]
+        own = np.sqrt((self._user(user) ** 2).sum(axis=1)) * (1 + 1e-9)  # lengths are rounded, products are not
+        shortest = np.divide(least, own, out=np.zeros(len(user)), where=(least > 0) & (own > 0))
+        return np.where(least > _COLD, np.searchsorted(lengths, -shortest, "right"), len(self.counts))
 
 
 @dataclass(frozen=True)
@@ -257,6 +344,17 @@ class Neighbours(_Scored):
         columns = csr_matrix(similar, shape=(items, items))[:, self._order]
         return csr_matrix(history, shape=(len(self.history_start) - 1, items)), columns
 
+    @property
+    def columns(self) -> Items32:
+        """Items in the order of ties: (items,)."""
+        return self._order
+
+    def known(self, user: np.ndarray) -> Bools:
+        """Return who has rows: (n,); who came after the cut has none."""
+        there = user < len(self.history_start) - 1
+        rows = np.diff(self.history_start) > 0
+        return there & rows[np.where(there, user, 0)]
+
     @cached_property
     def _bits(self) -> int:
         return exact_bits(int(np.diff(self.history_start).max(initial=1)))
@@ -266,10 +364,9 @@ class Neighbours(_Scored):
         """What a whole number among the scores stands for."""
         return float(np.ldexp(1.0, _unit(self.history_weight, self._bits) + _unit(self.similar_value, self._bits)))
 
-    def scores(self, user: np.ndarray) -> Floats:
+    def scores(self, user: np.ndarray, width: int) -> Floats:
         """Return the exact sums of similarities; nothing where no neighbour speaks for an item."""
         history, similar = self._matrices
-        there = user < history.shape[0]  # who came after the cut has no rows
-        scores = (history[np.where(there, user, 0)] @ similar).toarray()
-        scores[(scores <= 0) | ~there[:, None]] = _COLD
-        return scores
+        scores = (history[user] @ similar).toarray()[:, :width]
+        scores[scores <= 0] = _COLD
+        return np.asarray(scores)

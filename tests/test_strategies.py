@@ -10,7 +10,7 @@ from conftest import EVERY_POLICY, EVERY_RECOMMENDER
 import recsim as rs
 from recsim.consumption import Consumed
 from recsim.lottery import Lottery
-from recsim.models import Chances, Model, Order, best, exact_bits, snap
+from recsim.models import Chances, Factors, Model, Order, best, exact_bits, snap
 from recsim.policies import Policy
 from recsim.randomness import Randomness
 from recsim.recipe import family
@@ -139,16 +139,60 @@ def test_a_nearly_exhausted_catalogue_still_gives_its_last_item() -> None:
 
 @pytest.mark.parametrize(("width", "count", "levels"), [(50, 10, 30), (1000, 20, 30), (1007, 20, 10**6), (7, 10, 3)])
 def test_the_best_are_those_of_a_full_sort(width: int, count: int, levels: int) -> None:
-    """Top items with ties to the lower one, and none that is barred, as a sort of the whole row gives them."""
+    """Top columns, equal ones in their order, and none that is barred, as a sort of the whole row gives them."""
     chance = np.random.default_rng(width)
+    ties = chance.permutation(width)
     scores = chance.integers(0, levels, (200, width)).astype(np.float64)
     scores[chance.random(scores.shape) < 0.3] = -np.inf
-    items = np.full((200, count), -1, np.int32)
-    best(scores, items)
+    items = best(scores, count, ties)
     for row in range(200):
-        order = np.lexsort((np.arange(width), -scores[row]))
+        order = np.lexsort((ties, -scores[row]))
         order = order[np.isfinite(scores[row][order])][:count]
         assert items[row].tolist() == order.tolist() + [-1] * (count - len(order))
+
+
+@pytest.mark.parametrize("skew", [0.0, 1.0, 4.0])
+@pytest.mark.parametrize(("n", "threads"), [(1, 1), (10, 2), (400, 1)])
+def test_nothing_is_missed_by_looking_at_long_factors_first(skew: float, n: int, threads: int) -> None:
+    """Factors of lengths alike and very different, coarse so that there are ties, people and items without rows, others gone.
+
+    The ranking is that of a sort of all exact scores, whatever little of them was looked at.
+    """
+    chance = np.random.default_rng(int(skew * 100) + n)
+    users, items, width = 300, 1200, 4
+    lengths = np.arange(1, items + 1)[:, None] ** -skew
+    own, theirs = np.rint(chance.normal(size=(users, width)) * 2), np.rint(chance.normal(size=(items, width)) * 3) * lengths
+    known_users, known_items, counts = chance.random(users) < 0.9, chance.random(items) < 0.95, chance.integers(0, 3, items) * 1.0
+    model = Factors(1, counts, np.ones(items), own, theirs, known_users, known_items)
+    had = np.unique(chance.integers(0, users * items, 9000))
+    gone = Consumed.of(users + 5, had // items, had % items)
+    who = chance.permutation(users + 5)  # the last five came after the cut
+    stand = Visits(who, who.astype(np.uint64), np.zeros(len(who), np.uint32), np.zeros(len(who), np.int64), items,
+                   Randomness(1), gone)  # fmt: skip
+    found = model.rank(stand, n, threads)
+    bits = exact_bits(width)
+    exact = snap(own, bits) @ snap(theirs, bits).T
+    for row, user in enumerate(who):
+        scores = np.full(items, -np.inf)
+        if user < users and known_users[user]:
+            scores[known_items] = exact[user, known_items]
+        order = np.lexsort((np.arange(items), -counts, -scores))
+        order = order[~gone.contains(np.full(items, user), order)][:n]
+        assert found.items[row].tolist() == order.tolist()
+        assert found.scores is not None
+        assert (found.scores[row] == scores[order] * model.unit).all()
+
+
+def test_few_columns_are_looked_at_where_lengths_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20,000 items less than a twentieth is scored where an item's length falls with its rank."""
+    chance, scored = np.random.default_rng(1), []
+    model = Factors(1, np.ones(20_000), np.ones(20_000), chance.normal(size=(200, 8)),
+                    chance.normal(size=(20_000, 8)) / np.arange(1, 20_001)[:, None], np.ones(200, bool),
+                    np.ones(20_000, bool))  # fmt: skip
+    whole = Factors.scores
+    monkeypatch.setattr(Factors, "scores", lambda self, user, width: scored.append(len(user) * width) or whole(self, user, width))
+    model.rank(visits(200, 20_000, []), 10)
+    assert 0 < sum(scored) < 200 * 20_000 / 20
 
 
 @pytest.mark.parametrize("factors", [1, 3, 32, 100])
