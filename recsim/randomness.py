@@ -7,7 +7,8 @@ any time, in any order and by any thread, and two worlds that differ in one sett
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint32]
+Wide = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -32,6 +34,12 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Any, Any]) -> 
     counter: four arrays (n,) of uint32, word 0 first. key: two numbers below 2**32, or two arrays (n,) of such.
     Source: Salmon et al. 2011, section 3.3; checked against the known answers of Random123.
     """
+    c0, c1, c2, c3 = _rounds(counter, key)
+    return c0.astype(np.uint32), c1.astype(np.uint32), c2.astype(np.uint32), c3.astype(np.uint32)
+
+
+def _rounds(counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any]) -> tuple[Wide, Wide, Wide, Wide]:
+    """Return the same as `philox`, in 64 bits a word."""
     c0, c1, c2, c3 = (word.astype(np.uint64) for word in counter)
     p0, p1 = np.empty_like(c0), np.empty_like(c0)
     k0, k1 = (np.asarray(word, np.uint64)[()] for word in key)
@@ -47,7 +55,7 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Any, Any]) -> 
         np.bitwise_and(p1, _LOW, out=c1)
         np.bitwise_and(p0, _LOW, out=c3)
         k0, k1 = (k0 + _WEYL[0]) & _LOW, (k1 + _WEYL[1]) & _LOW
-    return c0.astype(np.uint32), c1.astype(np.uint32), c2.astype(np.uint32), c3.astype(np.uint32)
+    return c0, c1, c2, c3
 
 
 @lru_cache(maxsize=65_536)
@@ -69,18 +77,24 @@ class Randomness:
 
     def words(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Words:
         """Return the four raw words at each address: the broadcast shape of the address, and 4, uint32."""
-        address = np.broadcast_arrays(
-            np.asarray(who, np.uint64), np.asarray(when, np.uint32), np.asarray(which, np.uint32)
-        )
-        shape, stream = address[0].shape, key(self.seed, label)
-        who, when, which = (part.ravel() for part in address)
-        result = np.empty((who.size, 4), np.uint32)
-        for start in range(0, who.size, _CHUNK):
-            part = slice(start, start + _CHUNK)
-            low, high = (who[part] & _LOW).astype(np.uint32), (who[part] >> _HALF).astype(np.uint32)
-            for word, column in enumerate(philox((which[part], when[part], low, high), stream)):
+        shape, parts = self._at(label, who, when, which)
+        result = np.empty((math.prod(shape), 4), np.uint32)
+        for part, words in parts:
+            for word, column in enumerate(words):
                 result[part, word] = column
         return result.reshape((*shape, 4))
+
+    def _at(
+        self, label: str, who: npt.ArrayLike, when: npt.ArrayLike, which: npt.ArrayLike
+    ) -> tuple[tuple[int, ...], Iterator[tuple[slice, tuple[Wide, Wide, Wide, Wide]]]]:
+        """Return the shape of the address, and the words at it, part by part as they lie in memory."""
+        address = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32), np.asarray(which, np.uint32))
+        shape, stream = address[0].shape, key(self.seed, label)
+        who, when, which = (part.ravel() for part in address)
+        parts = [slice(start, start + _CHUNK) for start in range(0, who.size, _CHUNK)]
+        return shape, (
+            (part, _rounds((which[part], when[part], who[part] & _LOW, who[part] >> _HALF), stream)) for part in parts
+        )
 
     def uniform(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Floats:
         """Return numbers strictly between 0 and 1, of 52 random bits from words 0 and 1, in the shape of the address.
@@ -90,9 +104,13 @@ class Randomness:
         >>> bool(everyone[2] == r.uniform("example", who=2, when=7))
         True
         """
-        words = self.words(label, who, when, which)
-        bits = ((words[..., 1].astype(np.uint64) << _HALF) | words[..., 0]) >> np.uint64(12)
-        return (bits.astype(np.float64) + 0.5) * 2.0**-52
+        shape, parts = self._at(label, who, when, which)
+        result = np.empty(math.prod(shape))
+        for part, words in parts:
+            result[part] = ((words[1] << _HALF) | words[0]) >> np.uint64(12)
+        result += 0.5
+        result *= 2.0**-52
+        return result.reshape(shape)
 
     def block(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike, count: int) -> Floats:
         """Return *count* numbers strictly between 0 and 1 for each who and when, of 32 random bits: (n, count).

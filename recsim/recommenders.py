@@ -19,7 +19,7 @@ from recsim.models import Chances, Factors, Model, Neighbours, Order
 from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights
-from recsim.world import Counts, Rows
+from recsim.world import Bools, Counts, Rows
 
 
 class Recommender(Recipe):
@@ -225,18 +225,14 @@ class _Implicit(Recommender):
         matrix = _matrix(rows, setting.users, setting.items)
         known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=setting.items) > 0
         width, previous = self._width(), setting.previous
-        start = _start(setting, width)
-        warm = self.warm and isinstance(previous, Factors) and bool(previous.known_users.any())
-        if warm and isinstance(previous, Factors):
-            before = previous.known_users, previous.known_items
-            for ours, theirs, had in zip(start, (previous.users, previous.items), before, strict=True):
-                ours[np.flatnonzero(had)] = theirs[had]
+        before = previous if self.warm and isinstance(previous, Factors) and previous.known_users.any() else None
+        start = _start(setting, width, before)
         if matrix.nnz:
             with _one_blas_thread():
                 fitted = self._new(setting.randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
-                if warm:
+                if before:
                     fitted.iterations = self.warm_iterations
-                if warm or self._own_start:
+                if before or self._own_start:
                     fitted.user_factors, fitted.item_factors = start
                 _fit_or_say(self.kind, fitted, matrix)
             start = np.asarray(fitted.user_factors), np.asarray(fitted.item_factors)
@@ -267,12 +263,22 @@ def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:
         )
 
 
-def _start(setting: Fitting, width: int) -> tuple[Floats, Floats]:
-    """Return small positive first factors, each at the address of its user or item and its column."""
-    column = np.arange(width)
-    users = setting.randomness.uniform("factors.user", np.arange(setting.users)[:, None], setting.epoch, column)
-    ours = setting.randomness.uniform("factors.item", setting.address[:, None], setting.epoch, column)
-    return (users * 0.01).astype(np.float32), (ours * 0.01).astype(np.float32)
+def _start(setting: Fitting, width: int, before: Factors | None) -> tuple[Floats, Floats]:
+    """Return the first factors: those of the model *before* of all that it knew, and small positive numbers, each at the
+    address of its user or item and its column.
+    """
+    nothing = np.zeros((0, width)), np.zeros(0, np.bool_)
+    people = (before.users, before.known_users) if before else nothing
+    items = (before.items, before.known_items) if before else nothing
+
+    def one(label: str, address: np.ndarray, theirs: Floats, had: Bools) -> np.ndarray:
+        new, factors = np.ones(len(address), np.bool_), np.empty((len(address), width), np.float32)
+        new[: len(had)] = ~had
+        drawn = setting.randomness.uniform(label, address[new, None], setting.epoch, np.arange(width))
+        factors[new], factors[~new] = drawn * 0.01, theirs[had]
+        return factors
+
+    return one("factors.user", np.arange(setting.users), *people), one("factors.item", setting.address, *items)
 
 
 class ALS(_Implicit):

@@ -20,6 +20,7 @@ class Shortlists:
         self._scores = np.full((0, self._items.shape[1]), -np.inf)
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)
+        self._left = np.zeros(users, np.int32)
         self._first = np.full((users if first <= size + spare else 0, first), NOTHING, np.int32)
         self._had = np.full(users, -1)  # how many items each might not be shown as her first list was made
 
@@ -37,27 +38,25 @@ class Shortlists:
         return self._first[user], self._had[user] == had
 
     def drop(self, user: Ints, item: np.ndarray) -> None:
-        """Take one item off the list of each user."""
+        """Take one item off the list of each user, (n,), nobody twice; what stood below moves up, and its score with it."""
         if not len(self._items):
             return
         lists = self._items[user]
-        lists[lists == item[:, None]] = NOTHING
-        self._items[user] = lists
+        row, place = np.nonzero(lists == item[:, None])
+        user, width = user[row], lists.shape[1]
+        up = np.arange(width) + (np.arange(width) >= place[:, None])
+        for kept, nothing in ((self._items, NOTHING), (self._scores, -np.inf)):
+            if len(kept):
+                longer = np.append(kept[user], np.full((len(user), 1), nothing, kept.dtype), axis=1)
+                kept[user] = np.take_along_axis(longer, up, axis=1)
+        self._left[user] -= 1
 
     def rank(self, model: Model, visits: Visits, threads: int) -> Ranking:
         """Return the lists of those who visit, ranked where there is none or where too few of it are left."""
         self._fill(model, visits, ~self._ready[visits.user], threads)
-        left = (self._items[visits.user] != NOTHING).sum(axis=1)
-        self._fill(model, visits, (left < self.size) & ~self._whole[visits.user], threads)
-        lists = self._items[visits.user]
-        scores = self._scores[visits.user] if self.scored else None
-        empty = lists == NOTHING
-        if empty.any():
-            order = np.argsort(empty, axis=1, kind="stable")[:, : self.size]
-            lists = np.take_along_axis(lists, order, axis=1)
-            if scores is not None:  # what left the list takes its score with it: something else may come to stand there
-                scores = np.where(lists == NOTHING, -np.inf, np.take_along_axis(scores, order, axis=1))
-        return Ranking(lists[:, : self.size], model.published, scores=None if scores is None else scores[:, : self.size])
+        self._fill(model, visits, (self._left[visits.user] < self.size) & ~self._whole[visits.user], threads)
+        scores = self._scores[visits.user, : self.size] if self.scored else None
+        return Ranking(self._items[visits.user, : self.size], model.published, scores=scores)
 
     def _fill(self, model: Model, visits: Visits, wanting: Bools, threads: int) -> None:
         """Rank those of the visits that are *wanting* (n,) of a list, each user once."""
@@ -77,5 +76,6 @@ class Shortlists:
         self._items[visits.user] = ranking.items
         if self.scored:
             self._scores[visits.user] = -np.inf if ranking.scores is None else ranking.scores
+        self._left[visits.user] = (ranking.items != NOTHING).sum(axis=1)
         self._whole[visits.user] = ranking.items[:, -1] == NOTHING
         self._ready[visits.user] = True

@@ -36,7 +36,7 @@ from recsim.slates import compose, sound
 from recsim.stock import Stock
 from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unfilled
 
-TILE = 4096  # visits served at a time
+TILE = 8192  # visits served at a time
 SHARED = (
     "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
     "consumption", "consumed", "dynamics", "retrain", "benchmark",
