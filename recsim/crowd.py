@@ -263,7 +263,8 @@ class Crowd:
         now = {name: own[name] for name in ("interests", "innate", "curiosity")} if own else {}
         minds = {"interests": self.users.interests, "innate": self.users.interests, "curiosity": self.users.curiosity} | now
         here = self.here(second)
-        return {name: rows[here] for name, rows in minds.items()}
+        rows = {id(rows): rows if here.all() else rows[here] for rows in minds.values()}  # what is one table stays one
+        return {name: rows[id(all_)] for name, all_ in minds.items()}
 
     def _rows(self, user: Ints, time: Ints) -> Own:
         """Return copies of users' own rows, brought up to a second each; nothing where nobody changes."""

@@ -293,12 +293,17 @@ def discovery(shown_topics: npt.ArrayLike, interests: npt.ArrayLike, least: floa
     >>> discovery([[4, 0.5], [1, 2]], [[0.75, 0.25], [0.5, 0.5]])
     0.875
     """
+    return mean(discovered(shown_topics, interests, least))
+
+
+def discovered(shown_topics: npt.ArrayLike, interests: npt.ArrayLike, least: float = 1.0) -> Floats:
+    """Return the `discovery` of each user, (users,), NaN for who has no interests; it takes what that takes."""
     shown, wanted = _tables(shown_topics, interests)
     if not least > 0:
         raise RecsimError(f"least: {least} is not above 0; give the items' worth of a topic that makes it known")
     total = wanted.sum(axis=1)
-    there = total > 0
-    return mean((wanted * (shown >= least)).sum(axis=1)[there] / total[there])
+    part = np.where(shown >= least, wanted, 0.0).sum(axis=1)
+    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def _tables(shown_topics: npt.ArrayLike, interests: npt.ArrayLike) -> tuple[Floats, Floats]:

@@ -32,6 +32,7 @@ from recsim.concentration import (
 from recsim.errors import RecsimError
 from recsim.groups import Log, Part, by_group
 from recsim.likeness import (
+    discovered,
     discovery,
     homogeneity,
     homogeneity_change,
@@ -142,8 +143,8 @@ def interest_shift(interests: npt.ArrayLike, innate: npt.ArrayLike) -> float:
     now, born = (numbers(name, array, dimensions=2) for name, array in (("interests", interests), ("innate", innate)))
     if now.shape != born.shape:
         raise RecsimError(f"innate: its shape is {born.shape}, that of interests {now.shape}; give the same users and topics")
-    if not len(now):
-        return math.nan
+    if now is born or not len(now):
+        return 0.0 if len(now) else math.nan
     now, born = (rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300) for rows in (now, born))
     return float(np.abs(now - born).sum(axis=1).mean() / 2)
 
@@ -430,13 +431,14 @@ def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, 
     innate[here] = 0.0 if window.innate is None else window.innate
     alike, slates = (none if sums is None else sums for sums in (window.alike, window.slates))
     topics, now, born = _topics_each(window.shown_topics), *_apart_each(window, here)
+    found = discovered(met, innate)
     return {
         name: {
             "feed_topics": mean(topics[group]),
             "intra_list_diversity": 1 - ratio(float(alike[group].sum()), float(slates[group].sum())),
             "miscalibration": mean(now[group]),
             "miscalibration_innate": mean(born[group]),
-            "discovery": discovery(met[group], innate[group]),
+            "discovery": mean(found[group]),
             "utility": ratio(float(window.utility[group].sum()), float(window.consumed[group].sum())),
             "low_utility": low_welfare(window.utility[group], window.consumed[group]),
         }
@@ -451,7 +453,7 @@ def _apart_each(window: Window, here: Bools) -> tuple[Floats, Floats]:
     if interests is not None:
         now[here] = jensen_shannon(window.shown_topics[here], interests)
     if innate is not None:
-        same = interests is not None and np.array_equal(interests, innate)  # where nobody changes: not twice the same work
+        same = interests is innate  # where nobody changes: not twice the same work
         born[here] = now[here] if same else jensen_shannon(window.shown_topics[here], innate)
     return now, born
 

@@ -26,7 +26,6 @@ from recsim.lottery import Lottery
 from recsim.randomness import Floats
 from recsim.world import NOTHING, Bools, Items32, Published, Ranking, Visits
 
-_BLOCK = 64  # users whose order is thinned out at a time
 _ROWS, _CELLS = 64, 1 << 17  # users scored at a time, at least, and scores that stay in the processor's cache
 _HEAD, _HEAD_EACH = 128, 8  # columns looked at first, at least, and for each item that is wanted
 _COLD = -(2.0**54)  # what has no score scores this, below every exact score
@@ -88,19 +87,29 @@ class Order(Model):
         """Return the first *n* items of the order that may be shown."""
         place = np.empty(len(self.order), np.int64)
         place[self.order] = np.arange(len(self.order))
-        row, gone = visits.consumed
-        skipped = np.bincount(row, minlength=len(visits))
-        items = np.full((len(visits), n), NOTHING, np.int32)
-        for start in range(0, len(visits), _BLOCK):
-            stop = min(start + _BLOCK, len(visits))
-            width = min(len(self.order), n + int(skipped[start:stop].max(initial=0)))
-            open_ = np.ones((stop - start, width), np.bool_)
-            inside = slice(*np.searchsorted(row, [start, stop]))
-            near = place[gone[inside]] < width
-            open_[row[inside][near] - start, place[gone[inside]][near]] = False
+        barred, items = _Barred(visits, place), np.full((len(visits), n), NOTHING, np.int32)
+        for rows, wide in _blocks(np.arange(len(visits)), np.minimum(len(self.order), n + np.diff(barred.begins))):
+            open_ = np.ones((len(rows), wide), np.bool_)
+            open_[barred.of(rows, wide)] = False
+            some = np.full((len(rows), n), NOTHING, np.int32)
             kept, column = np.nonzero(open_)
-            _put(items[start:stop], kept, column, self.order)
+            _put(some, kept, column, self.order)
+            items[rows] = some
         return Ranking(items, self.published, scores=np.where(items == NOTHING, -np.inf, self.score[items]))
+
+
+class _Barred:
+    """In which columns what may not be shown stands, visit by visit; *column*: that of each item, (items,)."""
+
+    def __init__(self, visits: Visits, column: npt.NDArray[np.int64]) -> None:
+        row, gone = visits.consumed
+        self.begins, self._columns = np.searchsorted(row, np.arange(len(visits) + 1)), column[gone]
+
+    def of(self, rows: npt.NDArray[np.int64], width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return pairs of a place in *rows* and a column below *width*."""
+        run, place = spread(self.begins[rows + 1] - self.begins[rows])
+        column = self._columns[self.begins[rows][run] + place]
+        return run[column < width], column[column < width]
 
 
 def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> None:
@@ -167,15 +176,11 @@ class _Scored(Model):
         known, first = self.known(visits.user), min(self.head(n), len(self.counts))
         cold = np.flatnonzero(~known)
         items[cold] = Order(self.epoch, self.counts, self.depth, self._order, self.counts).rank(visits.take(cold), n).items
-        row, gone = visits.consumed
-        begins = np.searchsorted(row, np.arange(len(visits) + 1))
-        width = np.where(known, first, 0)
+        barred, width = _Barred(visits, self._column), np.where(known, first, 0)
 
         def one(rows: npt.NDArray[np.int64], wide: int) -> None:
             scores = self.scores(visits.user[rows], wide)
-            run, place = spread(begins[rows + 1] - begins[rows])
-            column = self._column[gone[begins[rows][run] + place]]
-            scores[run[column < wide], column[column < wide]] = -np.inf
+            scores[barred.of(rows, wide)] = -np.inf
             part = best(scores, n, self._ties[:wide])
             found = np.where(part == NOTHING, -np.inf, np.take_along_axis(scores, np.maximum(part, 0), axis=1))
             items[rows] = np.where(part == NOTHING, NOTHING, self.columns[part])
