@@ -15,7 +15,7 @@ from recsim.errors import RecsimError, nearest
 from recsim.files import read_toml
 from recsim.fronts import Cheapest, Front, Sense, cheapest, front
 from recsim.inference import SURE
-from recsim.outcomes import BESIDE, COST, Reference, outcomes, told
+from recsim.outcomes import BESIDE, COST, Outcomes, Reference, outcomes, told, told_apart
 from recsim.stores import Store
 from recsim.studies import open_study
 from recsim.surfaces import Indices, Surface, sobol, surface, unsuited
@@ -64,7 +64,8 @@ class Answer:
     def text(self) -> str:
         """Return the answer in plain words, a few sentences."""
         parts = [
-            *map(_of_effects, self.effects.values()), *map(_of_interactions, self.together.items()),
+            *map(_of_effects, self.effects.values()),
+            *(_of_interactions(self.effects[metric].found, rows) for metric, rows in self.together.items()),
             *map(_of_indices, self.indices.values()), *map(_of_surface, self.surfaces.values()),
             self.cheapest.text() if self.cheapest else "",
             *(_of_seeds(metric, rows, self.width or 0.0) for metric, rows in self.needed.items()),
@@ -192,7 +193,7 @@ def levels_by_name(folder: str | Path, given: Sequence[str] | None) -> dict[str,
         if not equals or factor not in design:
             there = nearest(factor, [str(name) for name in design if name not in BESIDE])
             raise RecsimError(f"--reference {text}: is no FACTOR=LEVEL of this study; {there}")
-        called = {told(label): label for label in design[factor].tolist()}
+        called = {name: level for level, name in told_apart(design[factor].tolist()).items()}
         if level not in called:
             raise RecsimError(f"--reference {text}: {factor} has no such level; {nearest(level, called)}")
         levels[factor] = called[level]
@@ -219,8 +220,9 @@ def _of_effects(found: Effects) -> str:
 
 def _moved(row: Mapping[Any, Any], found: Effects) -> str:
     """Return what a level does beside the first of its factor."""
-    first = "" if found.found.layout == "sample" else f"{told(found.found.listed(row['factor'])[0])} to "
-    return f"from {first}{told(row['level'])} it moves by {_between(row)}"
+    factor, study = row["factor"], found.found
+    first = "" if study.layout == "sample" else f"{study.said(factor, study.listed(factor)[0])} to "
+    return f"from {first}{study.said(factor, row['level'])} it moves by {_between(row)}"
 
 
 def _between(row: Mapping[Any, Any]) -> str:
@@ -234,15 +236,16 @@ def _between(row: Mapping[Any, Any]) -> str:
     return f"{difference} ({low} to {high})"
 
 
-def _of_interactions(named: tuple[str, pd.DataFrame]) -> str:
+def _of_interactions(found: Outcomes, rows: pd.DataFrame) -> str:
     """Return the largest interaction that is sure; nothing where there is none."""
-    metric, rows = named
     sure = rows[rows["p"] < 1 - SURE]
     if sure.empty:
         return ""
     row: dict[Any, Any] = sure.iloc[int(sure["difference"].abs().argmax())].to_dict()
-    both = f"{row['factor']} = {told(row['level'])} and {row['other']} = {told(row['other_level'])}"
-    return f"Effects on {metric} do not just add up: {both} together give {_between(row)} beside the sum of what each does alone."
+    places = ("factor", "level"), ("other", "other_level")
+    both = " and ".join(f"{row[name]} = {found.said(row[name], row[level])}" for name, level in places)
+    what = f"Effects on {found.metric} do not just add up"
+    return f"{what}: {both} together give {_between(row)} beside the sum of what each does alone."
 
 
 def _of_indices(found: Indices) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recsim.errors import RecsimError, whole_number
+from recsim.errors import RecsimError, encodable, whole_number
 from recsim.recommenders import Random
 from recsim.scenario import Scenario
 from recsim.signals import Signal
@@ -16,13 +16,15 @@ from recsim.world import DAY
 def named_arms(arms: Any) -> dict[str, Scenario]:
     """Return arms by name, in their order, the first being what the others are compared with.
 
-    Raises RecsimError for fewer than two, and for what is no name or no scenario.
+    Raises RecsimError for fewer than two, and for what is no name or no scenario, and for a name that cannot be written as UTF-8.
     """
     if not isinstance(arms, Mapping) or len(arms) < 2:
         raise RecsimError("arms: give at least two scenarios by name, the first being what the others are compared with")
     for name, arm in arms.items():
         if not (isinstance(name, str) and name.strip() and isinstance(arm, Scenario)):
             raise RecsimError(f"arms: {name!r} is no name with a Scenario; give scenarios by name")
+        if not encodable(name):
+            raise RecsimError(f"arms: {name!r} cannot be written as UTF-8; give the arm another name")
     return dict(arms)
 
 

@@ -21,7 +21,7 @@ from recsim.arms import last_epochs, lean, seed_numbers
 from recsim.behaviour import Luce, position_bias
 from recsim.cells import Bench, Cell, Job, by_epoch
 from recsim.dynamics import Reinforcement
-from recsim.errors import RecsimError, nearest
+from recsim.errors import RecsimError, encodable, nearest
 from recsim.inference import SURE, interval
 from recsim.progress import told
 from recsim.ratios import ratio
@@ -294,6 +294,9 @@ def _chosen(switches: Sequence[str] | Mapping[str, Switch]) -> dict[str, Switch]
         switches = {name: SWITCHES[name] for name in names}
     if not 1 <= len(switches) <= MOST:
         raise RecsimError(f"switches: there are {len(switches)}; give from 1 to {MOST}, since each doubles the number of worlds")
+    for name in switches:
+        if not (isinstance(name, str) and encodable(name)):
+            raise RecsimError(f"switches: {name!r} cannot be written as UTF-8; give another name")
     return dict(switches)
 
 

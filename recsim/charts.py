@@ -2,8 +2,8 @@
 
 A chart says how rows are drawn, and holds none: the page gives them by the name "rows". Its fields have names of one or two
 letters and its lines have codes, so that no name from a file is ever part of a specification: a (code of the line), label (its
-name), e (epoch), v (value), lo, hi (its interval). The page sets two parameters: shown, the codes that are to be seen, and
-epoch.
+name), e (epoch), v (value), lo, hi (its interval). The page sets three parameters: shown, the codes that are to be seen, epoch,
+and room, the pixels that names beside an axis may take.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ Spec = dict[str, Any]
 
 SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross"}
 """Markers of matplotlib, and what Vega calls them."""
+BOTH_ENDS = (
+    "length(datum.label) * 6.2 < room ? datum.label : "
+    "slice(datum.label, 0, floor(room / 13)) + '…' + slice(datum.label, 2 - floor(room / 13))"
+)
+"""What is written of a name that has no room: names that are alike at first often differ at their ends."""
+MARGIN = 12  # pixels between the outermost marks and the frame, so that a mark lies on no name
 INK = "currentColor"  # of the page, light or dark
 EXTRA = 'report: altair and vl-convert-python draw its charts and are not there; pip install "recsim-loop[report]"'
 
@@ -156,7 +162,7 @@ def differences(looks: Sequence[Line], title: str) -> Spec:
         alt.Tooltip("label:N", title="arm"), _number("v", "difference", "+.4~g"), _number("lo", "from", "+.4~g"),
         _number("hi", "to", "+.4~g"), _number("p", "p after Holm", ".2~g"),
     ]  # fmt: skip
-    x = alt.X("v:Q", title=title, axis=alt.Axis(tickCount=4))
+    x = alt.X("v:Q", title=title, scale=alt.Scale(padding=MARGIN), axis=alt.Axis(tickCount=4))
     parts = [
         _zero(),
         base.mark_rule(strokeWidth=1).encode(x=alt.X("flo:Q", title=title), x2="fhi:Q"),
@@ -175,7 +181,7 @@ def front(looks: Sequence[Line], across: str, up: str, what: str = "arm") -> Spe
     Rows: x with xlo and xhi, v with lo and hi; what: what a dot is.
     """
     alt = _altair()
-    x = alt.X("x:Q", title=across, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    x = alt.X("x:Q", title=across, scale=alt.Scale(zero=False, padding=MARGIN), axis=alt.Axis(tickCount=8))
     y = alt.Y("v:Q", title=up, scale=alt.Scale(zero=True))
     base = _seen().encode(color=_colour(looks))
     told = [
@@ -201,18 +207,23 @@ def levels(title: str, what: str = "level") -> Spec:
     parts = [
         _zero(),
         base.mark_rule(strokeWidth=2.2, color=INK).encode(x=alt.X("lo:Q", title=title), x2="hi:Q"),
-        base.mark_point(size=60, strokeWidth=1.6, color=INK, fill=INK, opacity=1).encode(x="v:Q", fillOpacity=filled),
+        base.mark_point(size=60, strokeWidth=1.6, color=INK, fill=INK, opacity=1).encode(
+            x=alt.X("v:Q", scale=alt.Scale(padding=MARGIN), axis=alt.Axis(tickCount=4)), fillOpacity=filled,
+        ),
         base.mark_point(filled=True, size=260, opacity=0).encode(x="v:Q", tooltip=told),
     ]
     return _finished(alt.layer(*parts), (), 200, 20)
 
 
-def grid() -> Spec:
-    """Return a map of a figure over the levels of two factors, lightest where it is largest. Rows: xl, label (levels), v."""
+def grid(across: int) -> Spec:
+    """Return a map of a figure over the levels of two factors, lightest where it is largest. Rows: xl, label (levels), v.
+
+    across: how many levels there are in the row; those of a few are all named.
+    """
     alt = _altair()
     told = [alt.Tooltip("xl:N", title="across"), alt.Tooltip("label:N", title="up"), _number("v", "mean")]
     chart = _seen().mark_rect().encode(
-        x=alt.X("xl:N", title=None, sort=None, axis=alt.Axis(labelLimit=140, labelAngle=-30)),
+        x=alt.X("xl:N", title=None, sort=None, axis=alt.Axis(labelLimit=140, labelAngle=-30, labelOverlap=across > 6)),
         y=_labels(), color=_shade(), tooltip=told,
     )  # fmt: skip
     return _finished(chart, (), 220, 44)
@@ -245,9 +256,10 @@ def _number(name: str, title: str, how: str = ".4~g") -> alt.Tooltip:
 
 
 def _labels() -> alt.Y:
-    """Return the axis of names, in the order of the rows."""
+    """Return the axis of names, in the order of the rows; the page says how much room they have."""
     alt = _altair()
-    return alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False, grid=True))
+    axis = alt.Axis(labelExpr=BOTH_ENDS, labelLimit=alt.ExprRef("room"), domain=False, ticks=False, grid=True)
+    return alt.Y("label:N", title=None, sort=None, axis=axis)
 
 
 def _by_code(channel: str, looks: Sequence[Line], values: Sequence[Any]) -> Any:
@@ -289,7 +301,7 @@ def _finished(chart: Any, looks: Sequence[Line], height: int, step: int = 0) -> 
     """
     alt = _altair()
     shown = alt.param(name="shown", value=[line.code for line in looks])
-    chart = chart.add_params(shown, alt.param(name="epoch", value=0))
+    chart = chart.add_params(shown, alt.param(name="epoch", value=0), alt.param(name="room", value=130))
     axis = {
         f"{part}Color": INK for part in ("label", "title", "domain", "tick", "grid")
     } | {"gridOpacity": 0.13, "domainOpacity": 0.5, "tickOpacity": 0.5, "labelFontSize": 11, "titleFontSize": 11,

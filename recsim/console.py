@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +41,20 @@ def printable(text: str) -> str:
 
 def say_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object; what is not a finite number is null."""
-    say(json.dumps(_plain(value), indent=2, allow_nan=False))
+    say(json.dumps(as_json(value), indent=2, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON knows it; what is not a finite number is null."""
+def as_json(value: Any, told: Callable[[Any], Any] = lambda leaf: leaf) -> Any:
+    """Return a value as JSON knows it; a number that is not finite is null. told: what becomes of all that is no list or table.
+
+    >>> as_json({1: (0.5, float("nan"))}), as_json(["a", 2.0], told=str)
+    ({'1': [0.5, None]}, ['a', '2.0'])
+    """
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): as_json(part, told) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [as_json(part, told) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else told(value)
 
 
 def console() -> Console:

@@ -20,7 +20,7 @@ import numpy as np
 from recsim.designs import Factor
 from recsim.errors import RecsimError
 from recsim.inference import SURE, holm, interval, paired_p
-from recsim.outcomes import Floats, Outcomes, axis_of, numeric, outcomes, told
+from recsim.outcomes import Floats, Outcomes, axis_of, numeric, outcomes
 from recsim.tables import blocks_of, with_half
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Effects:
         for place, row in enumerate(self.frame.to_dict("records")):
             if not place or row["factor"] != self.frame["factor"].iloc[place - 1]:
                 heads, means, gaps = [*heads, row["factor"]], [*means, ""], [*gaps, ""]
-            heads.append(f"  {told(row['level'])}")
+            heads.append(f"  {self.found.said(row['factor'], row['level'])}")
             means.append(with_half(row["mean"], math.nan, decimals))
             gap = with_half(row["difference"], float(halves[place]), decimals, sign="+")
             gaps.append("" if gap == "-" else gap + ("*" if row["p"] < 1 - SURE else " "))

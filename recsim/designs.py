@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from recsim.errors import RecsimError, nearest
+from recsim.errors import RecsimError, encodable, nearest
 from recsim.randomness import Randomness
 from recsim.recipe import Recipe
 
@@ -50,6 +50,9 @@ class Factor(Recipe):
         if bool(self.levels) == (self.low is not None or self.high is not None):
             raise ValueError(f"{self.path} needs either levels, or low and high")
         if self.levels:
+            unwritable = next((level.label for level in self.listed() if not encodable(str(level.label))), None)
+            if unwritable is not None:
+                raise ValueError(f"{self.path} has a level {unwritable!r} that cannot be written as UTF-8; give it another name")
             labels = [json.dumps(level.label, default=str) for level in self.listed()]
             twice = next((label for label in labels if labels.count(label) > 1), None)
             if twice is not None:

@@ -33,6 +33,15 @@ def nearest(word: str, among: Iterable[str]) -> str:
     return "valid are " + ", ".join(names) if names else "there is none to choose from"
 
 
+def encodable(text: str) -> bool:
+    r"""Return whether text can be written as UTF-8: what Python makes of a damaged file name cannot.
+
+    >>> encodable("é"), encodable("\udce9")
+    (True, False)
+    """
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def whole_number(name: str, value: Any, least: int) -> int:
     """Return a whole number, of numpy too; raise RecsimError for what is none, or too small."""
     try:

@@ -34,7 +34,7 @@ from recsim.metrics import gini
 from recsim.palette import COLOURS
 from recsim.randomness import Randomness
 from recsim.rarity import lorenz as lorenz_of
-from recsim.world import DAY, FEED
+from recsim.world import DAY, FEED, Origin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,12 +47,20 @@ MAKERS = {"human": ("o", COLOURS[0]), "ai": ("^", COLOURS[1])}
 
 
 # ---------------------------------------------------------------------------------------------------- what was shown
-def impressions(run: Run, epoch: int) -> Ints:
-    """Return the impressions in the feed of each item that was out by the end of an epoch, unseen ones included: (released,)."""
+def received(run: Run, epoch: int, what: str = "impressions", origins: Iterable[int] = tuple(Origin)) -> Ints:
+    """Return what each item that was out by the end of an epoch got in it, unseen ones included: (released,).
+
+    what: impressions or clicks. origins: the ways to the item that count.
+    """
     released = int(run.series("released").loc[epoch])
-    rows = run.items[(run.items["epoch"] == epoch) & run.items["origin"].isin([int(origin) for origin in FEED])]
-    counts = np.bincount(rows["item"].to_numpy(np.int64), rows["impressions"].to_numpy(np.float64), minlength=released)
-    return counts.astype(np.int64)
+    rows = run.items[(run.items["epoch"] == epoch) & run.items["origin"].isin([int(origin) for origin in origins])]
+    summed = np.bincount(rows["item"].to_numpy(np.int64), rows[what].to_numpy(np.float64), minlength=released)
+    return summed.astype(np.int64)
+
+
+def impressions(run: Run, epoch: int) -> Ints:
+    """Return the impressions in the feed of each item that was out by the end of an epoch: (released,), as `received`."""
+    return received(run, epoch, origins=FEED)
 
 
 def _chosen(run: Run, epochs: int | Iterable[int] | None) -> list[int]:

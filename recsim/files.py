@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from recsim.errors import RecsimError
+from recsim.errors import RecsimError, encodable
 
 PART = ".part"  # the ending of what is not whole yet
 
@@ -60,8 +60,15 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise RecsimError(f"{path}: broken TOML: {fault}; mend it there") from None
 
 
+def nameable(folder: Path) -> None:
+    """Raise RecsimError for a folder whose path cannot be written as UTF-8: Parquet files can be read from no such place."""
+    if not encodable(str(folder)):
+        raise RecsimError(f"{str(folder)!r}: cannot be written as UTF-8, as Parquet needs it; choose another folder")
+
+
 def absent(path: Path, mend: str) -> None:
-    """Raise RecsimError when there is something at *path*; *mend* is what to do then."""
+    """Raise RecsimError when there is something at *path*, *mend* is what to do then; and as `nameable` does."""
+    nameable(path)
     with faults(path):
         if path.exists() or path.is_symlink():
             raise RecsimError(f"{path}: exists already; {mend}")

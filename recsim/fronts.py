@@ -17,7 +17,7 @@ import numpy as np
 from recsim.contrasts import digits
 from recsim.errors import RecsimError
 from recsim.inference import SURE, interval
-from recsim.outcomes import Bools, Floats, Outcomes, Reference, outcomes, references, together, told
+from recsim.outcomes import Bools, Floats, Outcomes, Reference, outcomes, references, together
 from recsim.randomness import Randomness
 from recsim.tables import blocks_of, with_half
 
@@ -172,7 +172,7 @@ class Cheapest:
         )
 
     def _called(self, row: pd.Series) -> str:
-        return f"{', '.join(f'{name} = {told(row[name])}' for name in self.found.factors)} (point {row['point']})"
+        return f"{self.found.called(row)} (point {row['point']})"
 
 
 def cheapest(
@@ -272,5 +272,6 @@ def _lines(values: Floats, halves: Floats) -> Iterator[str]:
 
 def _heads(rows: pd.DataFrame, found: Outcomes) -> list[str]:
     """Return the heads of the lines: the number of each point and its levels."""
-    names = (f"{row['point']}: {', '.join(told(row[factor]) for factor in found.factors)}" for row in rows.to_dict("records"))
+    levels = ((row["point"], [found.said(name, row[name]) for name in found.factors]) for row in rows.to_dict("records"))
+    names = (f"{point}: {', '.join(said)}" for point, said in levels)
     return ["point", *(name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…" for name in names)]

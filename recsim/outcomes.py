@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,20 +67,44 @@ class Outcomes:
                 return "one at a time"
         return "sample"
 
-    def called(self, place: int) -> str:
-        """Return the levels of the point in a row, as text."""
-        return ", ".join(f"{name} = {told(self.levels.iloc[place][name])}" for name in self.factors)
+    @cached_property
+    def _names(self) -> dict[str, dict[Any, str]]:
+        """Return the levels of each factor as text; nothing of ranges that were sampled, whose points go by their number."""
+        listed = [name for name in self.factors if self.layout != "sample" or not numeric(self, name)]
+        return {name: told_apart(self.listed(name)) for name in listed}
+
+    def said(self, factor: str, level: Any) -> str:
+        """Return a level of a factor as text that no other level of the factor has."""
+        return self._names.get(factor, {}).get(level, told(level))
+
+    def called(self, row: Mapping[Any, Any] | pd.Series) -> str:
+        """Return the levels of a point as text. row: has them by factor."""
+        return ", ".join(f"{name} = {self.said(name, row[name])}" for name in self.factors)
 
 
-def told(level: Any) -> str:
-    """Return a level as text that is short enough for a table.
+def told(level: Any, digits: int = 6, most: int = 30) -> str:
+    """Return a level as text that is short enough for a table: a number of so many digits, or so many letters.
 
     >>> told("none"), told(0.05000000001), told(8.0), told(True)
     ('none', '0.05', '8', 'True')
     """
     number = isinstance(level, (int, float, np.integer, np.floating)) and not isinstance(level, bool)
-    text = f"{level:.6g}" if number else str(level)
-    return text if len(text) <= 30 else f"{text[:29]}…"
+    text = f"{level:.{digits}g}" if number else str(level)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def told_apart(levels: Iterable[Any]) -> dict[Any, str]:
+    """Return levels as `told` does, but with as many more digits and letters as tell all of them apart.
+
+    >>> told_apart([0.1, 0.25, 0.1]), told_apart([0.1, 0.1000001]), told_apart(["1", 1])
+    ({0.1: '0.1', 0.25: '0.25'}, {0.1: '0.1', 0.1000001: '0.1000001'}, {'1': "'1'", 1: '1'})
+    """
+    different = list(dict.fromkeys(levels))
+    for digits, most in ((6, 30), (9, 60), (12, 120), (17, 10**6)):
+        names = {level: told(level, digits, most) for level in different}
+        if len(set(names.values())) == len(different):
+            return names
+    return {level: repr(level) for level in different}
 
 
 def outcomes(
@@ -146,6 +170,19 @@ def _named(metric: str, group: str, there: set[str]) -> tuple[str, str]:
         hint = f"keep {', '.join(COUNTED)} to have it" if metric == COST else nearest(metric, there)
         raise RecsimError(f"metric: the study has kept no {metric!r}; {hint}")
     return metric, group
+
+
+def in_words(window: str) -> str:
+    """Return over which epochs of a run the mean of a window goes.
+
+    >>> in_words("last quarter"), in_words("last 4"), in_words("epoch 7")
+    ('the last quarter of the epochs', 'the last 4 epochs', 'epoch 7')
+    """
+    known = {
+        "every epoch": "each epoch by itself", "first trained": "the epoch of the first trained model",
+        "last quarter": "the last quarter of the epochs", "last 1": "the last epoch",
+    }  # fmt: skip
+    return known.get(window, f"the {window} epochs" if window.startswith("last ") else window)
 
 
 def _window(rows: pd.DataFrame, window: str | None) -> str:
@@ -219,8 +256,8 @@ def references(found: Outcomes, reference: Reference) -> Ints:
     held = found.levels.astype(object).assign(**reference)[found.factors].to_numpy(object).tolist()
     alone = next((place for place, row in enumerate(held) if tuple(row) not in rows), None)
     if alone is not None:
-        what = f"point {numbers[alone]} has no partner with {', '.join(f'{k} = {told(v)}' for k, v in reference.items())}"
-        raise RecsimError(f"reference: {what}; give the number of a point")
+        levels = ", ".join(f"{name} = {found.said(name, level)}" for name, level in reference.items())
+        raise RecsimError(f"reference: point {numbers[alone]} has no partner with {levels}; give the number of a point")
     return np.array([rows[tuple(row)] for row in held], np.int64)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recsim.charts import EXTRA, Line, Spec, bundle
-from recsim.console import printable
+from recsim.console import as_json, printable
 from recsim.errors import RecsimError
 from recsim.files import faults, whole
 
@@ -148,7 +147,7 @@ def html(page: Page) -> str:
     allowed = f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}"
     policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     return _template().render(
-        page=page, names=names, data=_plain(data), scripts=scripts, style=style, policy=policy, last=len(page.epochs) - 1
+        page=page, names=names, data=as_json(data, _short), scripts=scripts, style=style, policy=policy, last=len(page.epochs) - 1
     )
 
 
@@ -189,14 +188,8 @@ def _named(page: Page) -> list[tuple[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON knows it: numbers to six digits, what is not finite null, text without what does not show."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+def _short(value: Any) -> Any:
+    """Return a number to six digits, and text without what does not show."""
     if isinstance(value, str):
         return printable(value)
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
+    return float(f"{value:.6g}") if isinstance(value, float) else value

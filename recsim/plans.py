@@ -42,7 +42,9 @@ class Plan:
         try:
             kept = json.loads((folder / KEPT).read_text(encoding="utf-8"))
             kept = {key: kept[key] for key in (*_OPTIONS, "arms", "strengths")}
-        except (OSError, ValueError, KeyError, TypeError):
+            for name in kept["arms"]:
+                name.encode()  # JSON can tell of letters that cannot be written
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise RecsimError(f"{folder}: holds no comparison that can be read; give the folder that one has written") from None
         arms = {name: Scenario.load(folder / _arm_file(place, name)) for place, name in enumerate(kept.pop("arms"))}
         return cls(arms=arms, folder=folder, **kept)

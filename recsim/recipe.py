@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from recsim.errors import RecsimError, nearest
 
-__all__ = ["FAMILIES", "FAMILY", "Kind", "Recipe", "Weights", "explain", "family", "listed", "possible"]
+__all__ = ["FAMILIES", "FAMILY", "Kind", "Recipe", "Weights", "explain", "family", "listed", "plain", "possible"]
 
 
 class Recipe(BaseModel):
@@ -53,6 +53,19 @@ class Recipe(BaseModel):
     def but(self, **changes: Any) -> Self:
         """Return a copy with some settings changed, validated as a new recipe is."""
         return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as TOML has words for it: recipes as tables with their kind, tuples as lists, and nothing that is None.
+
+    >>> plain({"span": (1, 2), "none": None, "inner": Recipe()})
+    {'span': [1, 2], 'inner': {'kind': 'Recipe'}}
+    """
+    if isinstance(value, Recipe):
+        value = {"kind": value.kind} | {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items() if part is not None}
+    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def listed(shares: Any) -> Any:

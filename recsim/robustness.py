@@ -22,8 +22,8 @@ import numpy.typing as npt
 from recsim.arms import check_arms, last_epochs, lean, named_arms, parting_day, seed_numbers
 from recsim.cells import COSTS, Bench, Cell, Job
 from recsim.designs import Design, Factor, LatinHypercube
-from recsim.errors import RecsimError, nearest
-from recsim.files import faults
+from recsim.errors import RecsimError, encodable, nearest
+from recsim.files import faults, nameable
 from recsim.inference import SURE, holm, interval, paired_p
 from recsim.keeping import figures_of
 from recsim.progress import told
@@ -436,6 +436,8 @@ def _named(worlds: Mapping[str, Settings]) -> dict[str, dict[str, Any]]:
     for name, settings in worlds.items():
         if not (isinstance(name, str) and name.strip() and isinstance(settings, Mapping) and settings):
             raise RecsimError(f"worlds: {name!r} is no name with settings; give what it changes, by path")
+        if not encodable(name):
+            raise RecsimError(f"worlds: {name!r} cannot be written as UTF-8; give another name")
         if kind_of(name) in (BASE, ALL):
             raise RecsimError(f"worlds: {name!r}: {BASE!r} is the world of the arms, and {ALL!r} all others; give another name")
     if not worlds:
@@ -455,6 +457,7 @@ def _check_metrics(metrics: list[str], first: Scenario) -> None:
 
 
 def _folder(out: Path) -> Path:
+    nameable(out)
     with faults(out):
         out.mkdir(parents=True, exist_ok=True)
     return out

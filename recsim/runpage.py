@@ -10,6 +10,7 @@ import numpy as np
 
 from recsim import charts
 from recsim.archive import Run, versions
+from recsim.exposures import impressions, received
 from recsim.figures import Floats, Series, keys_of, lines_of, number_cells, over_epochs, told_epochs
 from recsim.metrics import METRICS
 from recsim.pages import Cell, Figure, Key, Page, Row, Section, Table
@@ -17,7 +18,7 @@ from recsim.panels import GROUPED, GROUPS, LINES, RUN, Panel
 from recsim.provenance import again, settings
 from recsim.rarity import lorenz
 from recsim.verdict import full_epochs, numbers, verdict
-from recsim.world import FEED, Origin
+from recsim.world import Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def page(done: Run) -> Page:
             over_epochs(panel, epochs, _lines(wide, panel, epochs), kinds, "line") for panel in RUN]),
         Section("Who gets how much", [
             "Below is one epoch, that of the slider. A feed that shows all items alike would follow the diagonal."],
-            _exposure(done, everybody, epochs, kinds)),
+            _exposure(done, epochs, kinds)),
         *([Section("Groups", ["Users are mainstream or niche by their true interests; popular items are the fewest that hold "
                               "80 % of true demand."], grouped)] if grouped else []),
         Section("All metrics", [], [_table(wide)]),
@@ -143,31 +144,22 @@ def _grouped(wide: pd.DataFrame, epochs: Sequence[int], keys: Mapping[str, Key])
     return found
 
 
-def counts_of(items: pd.DataFrame, epoch: int, released: int) -> dict[str, Floats]:
-    """Return what each item got in an epoch, by what it is, the least first: (released,) each, unseen items included.
-
-    items: as `Run.items`. released: how many items were out.
-    """
-    rows = items[items["epoch"] == epoch]
-    feed, model = rows[rows["origin"].isin(FEED)], rows[rows["origin"] == Origin.MODEL]
-    each = {"shown": feed.groupby("item")["impressions"], "model": model.groupby("item")["impressions"],
-            "clicked": rows.groupby("item")["clicks"]}  # fmt: skip
-    found = {}
-    for line, column in each.items():
-        counts = np.sort(column.sum().to_numpy(np.float64))
-        found[LINES[line]] = np.concatenate([np.zeros(max(0, released - len(counts))), counts])
-    return found
+def counts_of(done: Run, epoch: int) -> dict[str, Floats]:
+    """Return what each item got in an epoch, by what it is, the least first: (released,) each, unseen items included."""
+    each = {"shown": impressions(done, epoch), "model": received(done, epoch, origins=(Origin.MODEL,)),
+            "clicked": received(done, epoch, "clicks")}  # fmt: skip
+    return {LINES[line]: np.sort(got).astype(np.float64) for line, got in each.items()}
 
 
-def _exposure(done: Run, table: pd.DataFrame, epochs: Sequence[int], keys: Mapping[str, Key]) -> list[Figure]:
+def _exposure(done: Run, epochs: Sequence[int], keys: Mapping[str, Key]) -> list[Figure]:
     """Return the Lorenz curve and the counts by rank, of every epoch that is shown."""
     curves: dict[str, list[Any]] = {name: [] for name in ("a", "e", "x", "v")}
     ranked: dict[str, list[Any]] = {name: [] for name in ("a", "e", "x", "v")}
     tops: list[Row] = []
     most = 1
     for epoch in epochs:
-        counts = counts_of(done.items, epoch, int(table["released"].loc[epoch]))
-        for name, each in counts.items():
+        got = counts_of(done, epoch)
+        for name, each in got.items():
             x, y = lorenz(each) if each.any() else (np.zeros(0), np.zeros(0))
             some = _some(len(x))
             _add(curves, keys[name].line.code, epoch, x[some], y[some])
@@ -175,7 +167,7 @@ def _exposure(done: Run, table: pd.DataFrame, epochs: Sequence[int], keys: Mappi
             ranks = np.unique(np.geomspace(1, max(1, len(down)), POINTS).round().astype(np.int64))[: len(down)]
             _add(ranked, keys[name].line.code, epoch, ranks.astype(np.float64), down[ranks - 1])
             most = max(most, len(each))
-        tops += [_top(epoch, name, keys[name].line.code, each) for name, each in counts.items()]
+        tops += [_top(epoch, name, keys[name].line.code, each) for name, each in got.items()]
     heads = ["epoch", "what", "items with any", "of the top 1 %", "of the top 10 %", "of the lower half"]
     shares = Table("Share of all that some items have, by epoch", heads, tops, words=2)
     lines = lines_of(keys)

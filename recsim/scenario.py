@@ -24,7 +24,7 @@ from recsim.network import Network
 from recsim.policies import Greedy, Policy
 from recsim.population import Population, SyntheticUsers
 from recsim.presence import Arrivals, Lifetime
-from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family
+from recsim.recipe import FAMILIES, FAMILY, Kind, Recipe, explain, family, plain
 from recsim.recommenders import ALS, Oracle, Popularity, Random, Recommender
 from recsim.replays import LogReplay
 from recsim.settings import changed
@@ -197,7 +197,7 @@ class Scenario(Recipe):
 
     def table(self) -> dict[str, Any]:
         """Return the scenario as a nested table of plain values, every setting written out."""
-        table: dict[str, Any] = _plain(self.model_dump())
+        table: dict[str, Any] = plain(self.model_dump())
         return table
 
     def toml(self) -> str:
@@ -274,10 +274,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, KeyError):
         return text
-
-
-def _plain(value: Any) -> Any:
-    """Return tuples as lists, and leave out what TOML has no word for."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items() if part is not None}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -12,7 +12,6 @@ from recsim.drawing import INK, MANY, PALE, WIDE, Floats, Place, empty, finite, 
 from recsim.errors import RecsimError, nearest
 from recsim.fronts import Sense, unbeaten
 from recsim.fronts import front as front_of
-from recsim.outcomes import told
 from recsim.palette import COLOURS, MARKERS, Look, looks
 from recsim.studies import StudyResult
 
@@ -203,6 +202,6 @@ def _of_study(found: StudyResult | pd.DataFrame, gain: str, cost: str, aim: Sens
     """Return the points of a study, named by their number and levels."""
     result = front_of(found.frame if isinstance(found, StudyResult) else found, {cost: "min", gain: aim})
     rows = result.frame.to_dict("records")
-    names = [f"{row['point']}: " + ", ".join(f"{name} = {told(row[name])}" for name in result.found.factors) for row in rows]
+    names = [f"{row['point']}: {result.found.called(row)}" for row in rows]
     ends = [finite(result.frame[[metric, f"{metric}_low", f"{metric}_high"]]).T for metric in (cost, gain)]
     return _Points(names, ends[0], ends[1], [bool(best) for best in result.frame["front"]])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim.errors import RecsimError
-from recsim.files import PART, faults, whole
+from recsim.files import PART, faults, nameable, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +35,9 @@ class Store:
     def held(self) -> Iterator[None]:
         """Make the folder if it is not there, and keep other masters out of it; a process that is killed lets go.
 
-        Raises RecsimError when another process is at work in it.
+        Raises RecsimError when another process is at work in it, and for a path that is no UTF-8.
         """
+        nameable(self.folder)
         with faults(self.folder):
             self.cells.mkdir(parents=True, exist_ok=True)
             self.failures.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ from recsim.executors import crew_of, perform
 from recsim.files import read_toml
 from recsim.keeping import Keep, figures_of, kept_rows
 from recsim.progress import told
-from recsim.recipe import Kind, Recipe, explain
+from recsim.recipe import Kind, Recipe, explain, plain
 from recsim.scenario import Scenario
 from recsim.settings import changed
 from recsim.simulation import SHARED, World, check
@@ -90,7 +90,7 @@ class Study(Recipe):
         import tomli_w
 
         factors = {factor.path: _table(factor) for factor in self.factors}
-        rest = self.model_dump(include={"name", "about", "design", "most"}) | {"keep": _plain(self.keep.model_dump())}
+        rest = self.model_dump(include={"name", "about", "design", "most"}) | {"keep": plain(self.keep.model_dump())}
         return tomli_w.dumps(rest | {"seeds": list(self.seeds), "factors": factors, "base": self.base.table()})
 
 
@@ -102,7 +102,7 @@ def _table(factor: Factor) -> dict[str, Any]:
         settings["levels"] = [
             {"name": level.label, "value": level.value} if isinstance(given, Recipe) else given for given, level in listed
         ]
-    table: dict[str, Any] = _plain(settings)
+    table: dict[str, Any] = plain(settings)
     return table
 
 
@@ -130,15 +130,6 @@ def _base(path: Path, given: Any) -> Scenario:
     if not below.is_file():
         raise RecsimError(f"{path}: base: there is no file {given!r}; give the path of one, from where this file lies")
     return Scenario.load(below)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as TOML has words for it: recipes as tables with their kind."""
-    if isinstance(value, Recipe):
-        value = {"kind": value.kind} | {name: getattr(value, name) for name in type(value).model_fields}
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items() if part is not None}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 # ---------------------------------------------------------------------------------------------------------- its cells

@@ -15,12 +15,13 @@ from recsim import charts
 from recsim.answers import Answer, answer_study
 from recsim.archive import versions
 from recsim.contrasts import Effects
+from recsim.designs import Factor
 from recsim.errors import RecsimError
 from recsim.figures import Series, between, keys_of, lines_of, number_cell, number_cells, over_epochs, told_epochs
 from recsim.files import read_toml
 from recsim.fronts import Front
 from recsim.inference import SURE, interval
-from recsim.outcomes import BESIDE, COST, COUNTED, told
+from recsim.outcomes import BESIDE, COST, COUNTED, in_words, told, told_apart
 from recsim.pages import ALL, Cell, Figure, Fold, Key, Page, Row, Section, Table
 from recsim.palette import COLOURS
 from recsim.panels import ARMS
@@ -48,19 +49,23 @@ def page(folder: Path) -> Page:
     group = "all" if "all" in set(every["group"]) else str(every["group"].iloc[0])
     frame = every[every["group"] == group]
     metrics = [name for name in METRICS if name in set(frame["metric"])] or [str(frame["metric"].iloc[0])]
-    found, fault = _found(folder, asked["design"]["kind"], frame, metrics)
+    window = _window(frame)
+    found, fault = _found(folder, asked["design"]["kind"], frame, metrics, window)
     factors = [str(name) for name in frame if name not in BESIDE]
-    factor, keys = _keys(frame, [name for name in factors if "levels" in asked["factors"][name]])
+    names = {name: told_apart(frame[name].tolist()) for name in factors if "levels" in asked["factors"][name]}
+    factor = next((name for name, levels in names.items() if 2 <= len(levels) <= FEW), "")
+    keys = _keys(list(names[factor].values())) if factor else {}
     moving = frame[frame["window"] == "every epoch"]
     epochs = told_epochs(sorted({int(epoch) for epoch in moving["epoch"]}))
     over = [
-        over_epochs(panel, epochs, _lines(moving, metric, factor, epochs), keys, factor)
+        over_epochs(panel, epochs, _lines(moving, metric, (factor, names[factor]), epochs), keys, factor)
         for panel in ARMS if factor and len(epochs) > 1 and (metric := panel.lines[""]) in set(moving["metric"])
     ]  # fmt: skip
     sections = [
-        Section("What the factors do", _notes(found), _answers(found) if found else []),
-        *([Section("Epoch by epoch", [f"Means over all points with a level of {factor}."], over)] if over else []),
-        Section("All points", [], [_points(frame, factors, metrics, factor, keys)]),
+        Section("What the factors do", _notes(found), _answers(found, in_words(window)) if found else []),
+        *([Section("Epoch by epoch", [f"Means over all points with a level of {factor}, each epoch by itself."], over)]
+          if over else []),
+        Section("All points", [], [_points(frame[frame["window"] == window], names, metrics, factor, keys)]),
         _question(asked),
         _again(folder, asked, frame),
     ]
@@ -68,45 +73,58 @@ def page(folder: Path) -> Page:
     shown = {factor: list(keys.values())} if factor else {}
     said = {epoch: f"{epoch}" for epoch in epochs} if over else {}
     told_first = [text for text in answer if text]
-    return Page("Study", str(asked["name"]), told_first, _facts(frame, asked), shown, sections, said)
+    return Page("Study", str(asked["name"]), told_first, _facts(frame, asked, window), shown, sections, said)
 
 
-def _found(folder: Path, design: str, frame: pd.DataFrame, metrics: Sequence[str]) -> tuple[Answer | None, str]:
+def _window(frame: pd.DataFrame) -> str:
+    """Return the window that the page's figures are of: the one that `answer_study` takes by itself, else the last one kept."""
+    windows = list(dict.fromkeys(frame["window"]))
+    means = [window for window in windows if window != "every epoch"]
+    return "last quarter" if "last quarter" in windows else str([*windows, *means][-1])
+
+
+def _found(
+    folder: Path, design: str, frame: pd.DataFrame, metrics: Sequence[str], window: str
+) -> tuple[Answer | None, str]:
     """Return what a study says of metrics, with the front of its cost and the first of them, or why it cannot say that yet."""
-    if set(frame["window"]) == {"every epoch"}:
+    if window == "every epoch":
         return None, "The study has kept every epoch, and no window to answer over; keep \"last quarter\" as well."
     group, kept = str(frame["group"].iloc[0]), set(frame["metric"])
+    told_of = metrics if design in ("Grid", "OneAtATime") else metrics[:1]
     try:
-        found = answer_study(folder, metrics if design in ("Grid", "OneAtATime") else metrics[:1], group=group)
+        found = answer_study(folder, told_of, group=group, window=window)
     except RecsimError as fault:
         return None, f"The study cannot answer yet: {fault}."
     if len(frame["seed"].unique()) < 2 or not (COST in kept or kept.issuperset(COUNTED)):
         return found, ""
     try:
-        return replace(found, front=answer_study(folder, metrics[:1], cost=COST, group=group).front), ""
+        return replace(found, front=answer_study(folder, metrics[:1], cost=COST, group=group, window=window).front), ""
     except RecsimError as fault:
         return found, f"Of cost and {metrics[0]} the study has no front yet: {fault}."
 
 
 def _first(found: Answer) -> Answer:
     """Return the answer about the first metric alone."""
-    parts = {name: dict(list(getattr(found, name).items())[:1]) for name in ("effects", "indices", "surfaces", "together")}
+    first = next(iter(found.effects or found.indices))
+    parts = {
+        name: {metric: one for metric, one in getattr(found, name).items() if metric == first}
+        for name in ("effects", "indices", "surfaces", "together")
+    }
     return replace(found, **parts)  # type: ignore[arg-type]
 
 
-def _keys(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[str, dict[str, Key]]:
-    """Return the first of these factors with few levels, and how each of them is drawn; '' and nothing where there is none."""
-    for factor in factors:
-        levels = list(dict.fromkeys(told(level) for level in frame[factor].tolist()))
-        if 2 <= len(levels) <= FEW:
-            return factor, keys_of(levels, first=0 if len(levels) <= len(COLOURS) else None)
-    return "", {}
+def _keys(levels: Sequence[str]) -> dict[str, Key]:
+    """Return how each level of a factor is drawn, by its name."""
+    return keys_of(levels, first=0 if len(levels) <= len(COLOURS) else None)
 
 
-def _lines(rows: pd.DataFrame, metric: str, factor: str, epochs: Sequence[int]) -> dict[str, Series]:
+def _lines(
+    rows: pd.DataFrame, metric: str, named_factor: tuple[str, Mapping[Any, str]], epochs: Sequence[int]
+) -> dict[str, Series]:
     """Return a metric by epoch for each level of a factor: the mean over points, with its interval over the seeds."""
     rows = rows[rows["metric"] == metric]
-    named = rows.assign(level=[told(level) for level in rows[factor]])
+    factor, names = named_factor
+    named = rows.assign(level=[names[level] for level in rows[factor].tolist()])
     table = named.groupby(["level", "epoch", "seed"], sort=False)["value"].mean().unstack("seed")
     found = {}
     for level in dict.fromkeys(table.index.get_level_values("level")):
@@ -123,24 +141,29 @@ def _notes(found: Answer | None) -> list[str]:
     return list(dict.fromkeys(one.foot() for one in list(found.effects.values())[:1]))
 
 
-def _answers(found: Answer) -> list[Figure]:
-    """Return a figure for each metric and kind of answer, and the front."""
+def _answers(found: Answer, epochs: str) -> list[Figure]:
+    """Return a figure for each metric and kind of answer, and the front. epochs: over which the means go."""
     figures = [_effects(metric, one) for metric, one in found.effects.items()]
     figures += [_grid(one) for one in found.effects.values() if one.found.layout == "grid" and len(one.found.factors) > 1]
     figures += [_indices(metric, one) for metric, one in found.indices.items()]
     figures += [_surface(metric, one) for metric, one in found.surfaces.items() if len(one.axes) == 2]
-    return [*figures, *([_front(found.front)] if found.front else [])]
+    figures += [_front(found.front)] if found.front else []
+    return [replace(figure, about=f"{figure.about} Means over {epochs}.") for figure in figures]
 
 
 def _effects(metric: str, found: Effects) -> Figure:
     rows = [row for row in found.frame.to_dict("records") if math.isfinite(row["difference"])]
+    pairs = found.frame[["factor", "level"]].itertuples(index=False, name=None)
+    said = {(factor, level): found.found.said(factor, level) for factor, level in pairs}
     columns: dict[str, list[Any]] = {
-        "label": [f"{row['factor']}: {told(row['level'])}" for row in rows], "s": [int(row["p"] < 1 - SURE) for row in rows],
-    }  # fmt: skip
+        "label": [f"{row['factor']}: {said[row['factor'], row['level']]}" for row in rows],
+        "s": [int(row["p"] < 1 - SURE) for row in rows],
+    }
     columns |= {name: [row[field] for row in rows] for name, field in (("v", "difference"), ("lo", "low"), ("hi", "high"))}
     fields = ("mean", "difference", "low", "high")
     table = Table(f"Effects on {metric}", ["factor", "level", *fields, "p"], words=2, rows=[
-        Row([Cell(row["factor"], row["factor"]), _level(row["level"]), *number_cells([row[field] for field in fields]),
+        Row([Cell(row["factor"], row["factor"]), _level(row["level"], said[row["factor"], row["level"]]),
+             *number_cells([row[field] for field in fields]),
              number_cell(row["p"], "-" if math.isnan(row["p"]) else f"{row['p']:.3f}")])
         for row in found.frame.to_dict("records")])  # fmt: skip
     sample = found.found.layout == "sample"
@@ -149,10 +172,10 @@ def _effects(metric: str, found: Effects) -> Figure:
     return Figure(f"Effects on {metric}", about, charts.levels(title), columns, table)
 
 
-def _level(level: Any) -> Cell:
-    """Return a level as a cell, sorted as a number where it is one."""
+def _level(level: Any, name: str) -> Cell:
+    """Return a level as a cell that says its name, sorted as a number where it is one."""
     number = isinstance(level, (int, float)) and not isinstance(level, bool) and math.isfinite(level)
-    return Cell(told(level), float(level) if number else told(level))
+    return Cell(name, float(level) if number else name)
 
 
 def _grid(found: Effects) -> Figure:
@@ -160,14 +183,14 @@ def _grid(found: Effects) -> Figure:
     one, other, *rest = found.found.factors
     levels = found.found.levels.assign(mean=found.found.values.mean(axis=1))
     means = levels.groupby([one, other], sort=False)["mean"].mean()
-    pairs = [(told(a), told(b)) for a, b in means.index]
+    pairs = [(found.found.said(one, a), found.found.said(other, b)) for a, b in means.index]
     values = means.to_numpy(np.float64).tolist()
     columns = {"xl": [a for a, _ in pairs], "label": [b for _, b in pairs], "v": values}
     rows = [Row([Cell(a, a), Cell(b, b), cell]) for (a, b), cell in zip(pairs, number_cells(values), strict=True)]
     metric = found.found.metric
     table = Table(f"Means of {metric}", [one, other, metric], rows, words=2)
     over = ", averaged over the other factors" if rest else ""
-    return Figure(f"Map of {metric}", f"Across: {one}; up: {other}{over}.", charts.grid(), columns, table)
+    return Figure(f"Map of {metric}", f"Across: {one}; up: {other}{over}.", charts.grid(len(set(columns["xl"]))), columns, table)
 
 
 def _indices(metric: str, found: Indices) -> Figure:
@@ -211,7 +234,7 @@ def _front(found: Front) -> Figure:
     """Return the points in the plane of cost and the first other metric, those on the front ringed."""
     cost, up, *_ = found.senses
     rows = found.frame.to_dict("records")
-    names = [", ".join(f"{name} = {told(row[name])}" for name in found.found.factors) for row in rows]
+    names = [found.found.called(row) for row in rows]
     keys = keys_of(["point"])
     code = keys["point"].line.code
     columns: dict[str, list[Any]] = {"label": names, "a": [code] * len(rows), "b": [int(row["front"]) for row in rows]}
@@ -233,22 +256,21 @@ def _front_text(found: Answer | None) -> str:
     cost, gain, *_ = front.senses
     rows = front.frame[front.frame["front"]].sort_values(cost)
     best = rows.sort_values(gain, ascending=front.senses[gain] == "min").iloc[0]
-    place = ", ".join(f"{name} = {told(best[name])}" for name in front.found.factors)
     price = between(float(best[cost]), float(best[f"{cost}_low"]), float(best[f"{cost}_high"]))
     are = "are" if len(rows) > 1 else "is"
     worth = f"{len(rows)} of {len(front.frame)} points {are} not beaten in {' and '.join(front.senses)}"
-    return f"{worth}; of those {gain} is best at {place}, at a {cost} of {price}."
+    return f"{worth}; of those {gain} is best at {front.found.called(best)}, at a {cost} of {price}."
 
 
 # ------------------------------------------------------------------------------------------------------ tables, provenance
-def _points(frame: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str], factor: str, keys: Mapping[str, Key]) -> Table:
-    """Return the means of all points over their seeds, a row a point."""
+def _points(
+    frame: pd.DataFrame, names: Mapping[str, Mapping[Any, str]], metrics: Sequence[str], factor: str, keys: Mapping[str, Key]
+) -> Table:
+    """Return the means of all points over their seeds, a row a point. frame: of one window. names: of levels, by factor."""
     rows = frame[frame["metric"].isin(metrics)]
-    windows = list(dict.fromkeys(rows["window"]))
-    window = "last quarter" if "last quarter" in windows else windows[-1]
-    rows = rows[rows["window"] == window]
+    factors, window = [str(name) for name in rows if name not in BESIDE], str(rows["window"].iloc[0])
     rows = rows[rows["epoch"] == rows.groupby("point")["epoch"].transform("max")]  # points may differ in how many they have
-    levels = rows.drop_duplicates("point").set_index("point")[list(factors)].sort_index()
+    levels = rows.drop_duplicates("point").set_index("point")[factors].sort_index()
     means = rows.pivot_table(index="point", columns="metric", values="value", aggfunc="mean", dropna=False).reindex(levels.index)
     seeds = rows.groupby("point")["seed"].nunique()
     there = [metric for metric in metrics if metric in means]
@@ -258,10 +280,12 @@ def _points(frame: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str],
     for at, point in enumerate(some):
         at_levels = levels.loc[point]
         number = Cell(str(seeds[point]), int(seeds[point]))
-        cells = [Cell(str(point), int(point)), *(_level(at_levels[name]) for name in factors), number]
-        code = keys[told(at_levels[factor])].line.code if factor else ""
+        said = {name: names.get(name, {}).get(at_levels[name], told(at_levels[name])) for name in factors}
+        cells = [Cell(str(point), int(point)), *(_level(at_levels[name], text) for name, text in said.items()), number]
+        code = keys[said[factor]].line.code if factor else ""
         found.append(Row([*cells, *(columns[metric][at] for metric in there)], code))
-    note = f"Window: {window}." + (f" The first {POINTS:,} of {len(levels):,} points." if len(levels) > POINTS else "")
+    over = "The last epoch" if window == "every epoch" else f"Means over {in_words(window)}"
+    note = f"{over}." + (f" The first {POINTS:,} of {len(levels):,} points." if len(levels) > POINTS else "")
     return Table("Means over the seeds", ["point", *factors, "seeds", *there], found, note, words=1 + len(factors))
 
 
@@ -276,15 +300,15 @@ def _levels(table: Mapping[str, Any]) -> str:
     """Return the levels of a factor, or its range, in a line."""
     if "levels" not in table:
         return f"from {table.get('low')} to {table.get('high')}"
-    named = [level["name"] if isinstance(level, dict) and "name" in level else level for level in table["levels"]]
-    return ", ".join(told(level) for level in named)
+    return ", ".join(told_apart(level.label for level in Factor(path="levels", **table).listed()).values())
 
 
-def _facts(frame: pd.DataFrame, asked: Mapping[str, Any]) -> dict[str, str]:
+def _facts(frame: pd.DataFrame, asked: Mapping[str, Any], window: str) -> dict[str, str]:
     return {
         "points": f"{frame['point'].nunique():,}", "seeds": str(len(asked["seeds"])),
         "cells done": f"{frame['cell'].nunique():,}", "factors": str(len(asked["factors"])),
         "design": str(asked["design"]["kind"]),
+        "figures are of": "the last epoch" if window == "every epoch" else in_words(window),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from recsim.contrasts import Effects, digits
 from recsim.drawing import GRID, INK, PALE, WIDE, Floats, Place, empty, finite, framed, named, plain, sheet
 from recsim.errors import RecsimError, nearest
-from recsim.outcomes import BESIDE, COST, outcomes, rows_of, told
+from recsim.outcomes import BESIDE, COST, outcomes, rows_of, told_apart
 from recsim.studies import StudyResult
 from recsim.surfaces import Indices, Surface
 
@@ -47,7 +47,7 @@ def _levels(axes: Axes, found: Effects) -> None:
     axes.axvline(0.0, color=PALE, linewidth=1.0, zorder=1)
     for place, row in enumerate(found.frame.to_dict("records")):
         head = row["factor"] != found.frame["factor"].iloc[place - 1] or not place
-        level = plain(told(row["level"]))
+        level = plain(found.found.said(row["factor"], row["level"]))
         names.append(f"{plain(row['factor'])}: {level}" if head else level)
         if np.isfinite(row["difference"]):
             axes.plot(finite([row["low"], row["high"]]), [place] * 2, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=2)
@@ -164,10 +164,10 @@ def heat_map(
         table, vmin=low, vmax=high_end, ax=axes, annot=texts, fmt="", cmap="cividis", linewidths=0.8, annot_kws={"fontsize": 9.5},
         cbar=len(known) > 0, cbar_kws={"label": unit},
     )  # fmt: skip
-    names = [plain(told(level), 30) for level in table.columns]
+    names, lines = ([plain(name, 30) for name in told_apart(levels).values()] for levels in (table.columns, table.index))
     turned = wide * max(map(len, names)) > 60
     axes.set_xticks(np.arange(wide) + 0.5, names, rotation=30 if turned else 0, ha="right" if turned else "center")
-    axes.set_yticks(np.arange(high) + 0.5, [plain(told(level), 30) for level in table.index], rotation=0)
+    axes.set_yticks(np.arange(high) + 0.5, lines, rotation=0)
     framed(axes, heading, plain(x, 44), plain(y, 44))
     axes.grid(visible=False)
     axes.invert_yaxis()

@@ -345,3 +345,48 @@ def test_a_process_says_the_same(small_file: str, arguments: list[str]) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("recsim: ")
     assert contents(Path()) == before
+
+
+# ------------------------------------------------------------------------------------------------ what no file can hold
+DAMAGED = "a\udc80"  # what Python makes of a file name that is no UTF-8
+PEOPLE, THINGS = rs.SyntheticUsers(users=5), rs.SyntheticItems(items=10)
+TINY = rs.Scenario(days=3.0, population=PEOPLE, catalog=THINGS, retrain=rs.Retrain(every=1.0))
+OTHER = TINY.but(slate=3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [
+        (lambda out: rs.compare({"a": TINY, DAMAGED: OTHER}, seeds=2, out=out, progress=False), "arms: "),
+        (lambda out: rs.survives({DAMAGED: TINY, "b": OTHER}, {"world": {"slate": 4}}, out=out, progress=False), "arms: "),
+        (lambda out: rs.survives({"a": TINY, "b": OTHER}, {DAMAGED: {"slate": 4}}, out=out, progress=False), "worlds: "),
+        (lambda _: rs.attribute(TINY, {DAMAGED: lambda scenario: scenario.but(slate=3)}, progress=False), "switches: "),
+        (lambda _: rs.Factor(path="policy", levels=({"name": DAMAGED, "kind": "Greedy"}, "Random")), "policy has a level "),
+        (lambda _: TINY.but(about=DAMAGED), "about: "),
+        (lambda out: rs.run(TINY, seed=1, out=out / DAMAGED, progress=False), ""),
+        (lambda out: rs.compare({"a": TINY, "b": OTHER}, seeds=2, out=out / DAMAGED, progress=False), ""),
+        (lambda out: rs.survives({"a": TINY, "b": OTHER}, {"w": {"slate": 4}}, out=out / DAMAGED, progress=False), ""),
+        (lambda out: rs.run_study(rs.Study(base=TINY, factors={"slate": [3, 4]}), out / DAMAGED, progress=False), ""),
+    ],
+)
+def test_a_name_that_no_file_can_hold_is_refused_before_anything_is_run(
+    tmp_path: Path, asked: Callable[[Path], object], where: str
+) -> None:
+    """A name or folder with half of a letter is one line that shows it escaped, as every terminal can; nothing is left."""
+    with pytest.raises(rs.RecsimError) as fault:
+        asked(tmp_path / "out")
+    said = str(fault.value)
+    said.encode()
+    assert where in said and "a\\udc80" in said and "\n" not in said
+    assert "unicode" in said or "cannot be written as UTF-8" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_with_a_name_that_no_file_can_hold_is_damaged(tmp_path: Path) -> None:
+    """JSON can tell of half a letter; a folder that does so is refused in one line."""
+    folder = tmp_path / "compared"
+    rs.compare({"a": TINY, "b": OTHER}, seeds=1, out=folder, workers=1, progress=False)
+    kept = folder / "comparison.json"
+    kept.write_text(kept.read_text(encoding="utf-8").replace('"b"', '"b\\udc80"'), encoding="utf-8")
+    with pytest.raises(rs.RecsimError, match="holds no comparison that can be read"):
+        rs.Comparison.load(folder)

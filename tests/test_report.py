@@ -206,7 +206,7 @@ def test_a_run_says_what_its_history_says(small: rs.Scenario, tmp_path: Path) ->
     assert f"{done.metrics['coverage_model']:.1%} of the catalogue" in found.texts["section"][0]
     assert done.digest in found.texts["table"][-2] + found.texts["table"][-3]
     for line, metric in (("shown in the feed", "gini"), ("shown by the model itself", "gini_model"), ("clicked", "gini_clicks")):
-        counts = runpage.counts_of(done.items, 2, 80)[line]
+        counts = runpage.counts_of(done, 2)[line]
         x, y = lorenz(counts)
         assert 1 - 2 * float(np.trapezoid(y, x)) == pytest.approx(done.series(metric).loc[2])
     assert {chart["columns"].get("e", [0])[-1] for chart in found.data["charts"].values()} == {done.epochs - 1}
@@ -237,6 +237,47 @@ def test_a_study_says_what_it_answers(tmp_path: Path) -> None:
     assert [row[place] for row in points] == numbers(means.tolist())
     assert [row[2] for row in points] == [told(level) for level in (3, 5, 3, 5)]
     assert any("ringed" in text.lower() for text in found.texts["figcaption"])
+
+
+def test_levels_that_are_nearly_alike_stay_apart(tmp_path: Path) -> None:
+    """Rates that differ in the eighth digit and names in the fortieth letter are levels of their own wherever they are told."""
+    rates, names = (2.0, 2.0000001), ("a policy with a name that is long enough 1", "a policy with a name that is long enough 2")
+    policies = tuple({"name": name, "kind": kind} for name, kind in zip(names, ("Greedy", "EpsilonGreedy"), strict=True))
+    factors = rs.Factor(path="visits.rate", levels=rates), rs.Factor(path="policy", levels=policies)
+    keep = rs.Keep(metrics=("coverage_model",), windows=("last quarter", "every epoch"))
+    study = rs.Study(base=PLAIN, seeds=2, factors=factors, keep=keep)
+    found = read(rs.report(rs.run_study(study, tmp_path / "study", workers=1, progress=False)))
+    said = ["2", "2.0000001"]
+    assert list(found.data["labels"].values()) == said
+    assert len(set(found.figure("Coverage by the model")["a"])) == 2
+    assert found.figure("Effects on coverage_model")["label"] == ["visits.rate: 2.0000001", f"policy: {names[1]}"]
+    assert [row[1] for row in found.tables["Effects on coverage_model"][1:]] == [*said, *names]
+    drawn = found.figure("Map of coverage_model")
+    assert set(zip(drawn["xl"], drawn["label"], strict=True)) == {(rate, name) for rate in said for name in names}
+    assert [row[1:3] for row in found.tables["Means over the seeds"][1:]] == [[rate, name] for rate in said for name in names]
+    assert found.tables["Factors"][1:] == [["visits.rate", "2, 2.0000001"], ["policy", ", ".join(names)]]
+    answer = rs.answer_study(tmp_path / "study", ["coverage_model"])
+    assert all(text in answer.table(200) for text in (*said, *names))
+
+
+def test_a_page_says_over_which_epochs_its_figures_go(tmp_path: Path) -> None:
+    """All means of a page are of one window, which it names: that of `answer_study`, or where that has none the last one kept."""
+    study = rs.Study(base=PLAIN, seeds=2, factors={"slate": [3, 5]}, keep=rs.Keep(metrics=("gini",)))
+    for windows, window, words in (
+        (("every epoch", "last quarter", "last 3"), None, "the last quarter of the epochs"),
+        (("first trained", "last 3", "every epoch"), "last 3", "the last 3 epochs"),
+    ):
+        folder = tmp_path / windows[0]
+        done = rs.run_study(study.but(keep=study.keep.but(windows=windows)), folder, workers=1, progress=False)
+        found = read(rs.report(done))
+        answer = rs.answer_study(folder, ["gini"], window=window)
+        assert answer.text() in found.texts["section"][0]
+        effects = answer.effects["gini"]
+        assert [row[2] for row in found.tables["Effects on gini"][1:]] == numbers(effects.frame["mean"].tolist())
+        assert [row[3] for row in found.tables["Means over the seeds"][1:]] == numbers(effects.found.values.mean(axis=1).tolist())
+        assert ("figures are of", words) in zip(found.texts["dt"], found.texts["dd"], strict=True)
+        assert any(text.startswith("Effects on gini") and f"Means over {words}." in text for text in found.texts["figcaption"])
+        assert effects.foot() in " ".join(found.texts["p"])
 
 
 @pytest.mark.parametrize(("design", "caption"), [
@@ -463,7 +504,7 @@ def test_every_chart_is_of_the_grammar() -> None:
     ends = (0.0, 1.0), (0.0, 1.0)
     for spec in (
         charts.lines(looks), charts.curve(looks), charts.ranks(looks, 9), charts.plane(looks, "x", "y", ends),
-        charts.differences(looks, "d"), charts.front(looks, "x", "y"), charts.levels("d"), charts.grid(),
+        charts.differences(looks, "d"), charts.front(looks, "x", "y"), charts.levels("d"), charts.grid(3),
         charts.surface((True, False)),
     ):  # fmt: skip
         assert {one["name"] for one in spec["params"]} >= {"shown", "epoch"}

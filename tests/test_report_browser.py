@@ -119,6 +119,56 @@ def test_charts_are_seen_on_the_screen(
     assert np.abs(text - ground).max() > 90
 
 
+@pytest.mark.parametrize(("width", "room"), [(390, False), (800, True), (1280, True)])
+def test_what_is_jumped_to_is_seen(width: int, room: bool, browser: Browser, pages: dict[str, Path]) -> None:
+    """A heading that the contents lead to stands below the controls where these stay at the top, elsewhere at the top."""
+    page, faults = opened(browser, pages["nasty"], width)
+    page.locator("nav a", has_text="Cost against coverage").click()
+    heading = page.locator("h2", has_text="Cost against coverage").bounding_box()
+    bar = page.locator(".controls").bounding_box()
+    assert heading and bar
+    lowest = bar["y"] + bar["height"] if room else 0.0
+    assert (bar["y"] >= 0) == room
+    assert lowest - 1 <= heading["y"] <= lowest + 30
+    assert faults == []
+    page.close()
+
+
+def test_heads_of_rows_and_columns_stay(browser: Browser, pages: dict[str, Path]) -> None:
+    """In a table that is scrolled within its place the arm and the head of a column are still to be read, word by word."""
+    page, _ = opened(browser, pages["nasty"], 390)
+    place = page.locator(".box", has=page.locator("caption", has_text=re.compile("^All arms$")))
+    place.evaluate("one => { one.style.maxHeight = '15rem'; one.scrollLeft = 200; one.scrollTop = 150; }")
+    outer, row, head = (one.bounding_box() for one in (place, place.locator("tbody th").nth(5), place.locator("thead th").nth(3)))
+    assert outer and row and head
+    assert (row["x"], head["y"]) == pytest.approx((outer["x"], outer["y"]), abs=1)
+    word = place.locator("thead button", has_text="Concentration").bounding_box()
+    assert word and word["width"] > 90  # of the word as a whole
+    page.close()
+
+
+def test_no_mark_lies_on_the_frame(browser: Browser, pages: dict[str, Path]) -> None:
+    """The dots of the differences lie wholly between the ends of their chart, also where the largest is a round number."""
+    page, _ = opened(browser, pages["nasty"])
+    place = chart(page, "Cost")
+    ends = "one => [...one.querySelectorAll('%s')].map(part => part.getBoundingClientRect()).map(box => [box.left, box.right])"
+    where = "g.mark-symbol path", "g.role-frame.root > g > path.background"
+    dots, (frame, *_) = (place.evaluate(ends % part) for part in where)
+    assert len(dots) > 20
+    assert frame[0] < min(left for left, _ in dots)
+    assert frame[1] > max(right for _, right in dots)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_keep_both_ends(width: int, browser: Browser, pages: dict[str, Path]) -> None:
+    """What has no room beside a chart loses its middle: names that are alike at first are told apart by their ends."""
+    page, _ = opened(browser, pages["nasty"], width)
+    (said,) = [text for text in chart(page, "Cost").locator("svg text").all_text_contents() if text.startswith("xxx")]
+    assert re.fullmatch(r"x+…x+ 10", said)
+    page.close()
+
+
 def test_a_mark_says_what_it_is(browser: Browser, pages: dict[str, Path]) -> None:
     """Hovering over a line shows its arm, its epoch and its value; leaving it hides that."""
     page, _ = opened(browser, pages["comparison"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from small_studies import TINY
@@ -104,6 +105,65 @@ def test_the_script_about_robustness_writes_its_table_and_figure(tmp_path: Path,
     assert "3 choice, 2 assumed" in lines[-3]
     assert (lines[0], lines[-1]) == ("before", "after")
     assert figure.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture
+def illusion(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the script about the benchmark that does not tell."""
+    monkeypatch.syspath_prepend(str(HOME / "scenarios"))
+    return importlib.import_module("illusion")
+
+
+def test_the_first_pages_tell_what_the_table_of_the_benchmark_says(illusion: ModuleType) -> None:
+    """The sentence in README and docs/index.md is the one that the script makes of the table in docs/benchmark.md."""
+    between = illusion.marks.between
+    table = between((HOME / "docs" / "benchmark.md").read_text(encoding="utf-8"), "illusion")
+    told = illusion.sentence(table)
+    pages = {name: (HOME / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.md")}
+    assert {name: between(text, "illusion in words") for name, text in pages.items()} == dict.fromkeys(pages, told)
+    for old, new in (("0.111 (-0.052 ±", "0.112 (-0.051 ±"), ("0.653 → 0.629", "0.653 → 0.628"), ("20 seeds", "9 seeds")):
+        assert illusion.sentence(table.replace(old, new)) != told
+    assert rs.Scenario.load(HOME / "scenarios" / "collapse.toml").days == 20 * 7  # the sentence calls it 20 weeks
+
+
+def test_the_script_about_the_benchmark_writes_its_table_and_the_sentence(
+    illusion: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a world of a few people each file gets what it has marks for, and the sentence has the figures of the table's row."""
+    small = TINY.but(benchmark=3)
+    last = small.but(slate=2)
+    monkeypatch.setattr(illusion, "arms", lambda: dict(zip(illusion.DRAWN, (small, last), strict=True)))
+    names = "illusion", "illusion in words"
+    old, words = (f"[\n<!-- {name}: begin -->\nold\n<!-- {name}: end -->\n]\n" for name in names)
+    both, alone = tmp_path / "both.md", tmp_path / "alone.md"
+    both.write_text(old + words)
+    alone.write_text(words)
+    monkeypatch.setattr(sys, "argv", ["illusion.py", "--seeds", "2", "--write", str(both), str(alone)])
+    illusion.main()
+    text = both.read_text(encoding="utf-8")
+    table, told = (illusion.marks.between(text, name) for name in names)
+    assert text == (old + words).replace("old\n", table, 1).replace("old\n", told, 1)
+    assert alone.read_text(encoding="utf-8") == words.replace("old\n", told)
+    runs = [rs.run(last, seed=seed, progress=False).series("coverage_model") for seed in (1, 2)]
+    first, final = (50 * sum(run.iloc[at] for run in runs) for at in (1, -1))
+    assert f"shows {first:.1f} % of\nthe films at first and {final:.1f} % after" in told
+    assert "over 2 seeds" in told
+    with pytest.raises(rs.RecsimError, match=r"^table: has no row 'last 3 weeks teach'"):
+        illusion.sentence(table.replace("last 3 weeks", "last 2 weeks"))
+
+
+@pytest.mark.parametrize(("text", "fault"), [("no marks\n", "has no place for the table"), (None, "cannot be read")])
+def test_a_script_makes_nothing_for_a_file_without_marks(
+    illusion: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, fault: str
+) -> None:
+    """One line says which file it is, before anything has been simulated."""
+    monkeypatch.setattr(illusion, "arms", lambda: pytest.fail("it has begun"))
+    path = tmp_path / "text.md"
+    path.write_text(text) if text else None
+    monkeypatch.setattr(sys, "argv", ["illusion.py", "--write", str(path)])
+    with pytest.raises(SystemExit, match=fault) as said:
+        illusion.main()
+    assert "\n" not in str(said.value)
 
 
 def test_a_rival_model_gets_about_the_click_rate_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@
 
   const codes = () => boxes.filter((box) => box.checked).map((box) => box.dataset.code);
   const place = () => (slider ? Number(slider.value) : page.epochs.length - 1);
+  const bar = document.querySelector(".controls");
   const epoch = () => (page.epochs.length ? page.epochs[place()] : 0);
 
   // Columns are short to write; Vega wants rows. Names are looked up here, as data.
@@ -56,6 +57,12 @@
     }
   }
 
+  // What is jumped to is not to lie under the controls, where they stay at the top.
+  function makeRoom() {
+    const height = bar && getComputedStyle(bar).position === "sticky" ? bar.offsetHeight + 8 : 0;
+    document.documentElement.style.setProperty("--bar", `${height}px`);
+  }
+
   function showEpoch() {
     if (slider) {
       document.querySelector("output[for=epoch]").textContent = said[place()];
@@ -87,7 +94,9 @@
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: ERRORS, tooltip };
     const data = rows(chart.columns);
     const spec = { ...chart.spec, datasets: { ...chart.spec.datasets, rows: data } };
-    const { view } = await vegaEmbed(document.getElementById(id), spec, options);
+    const place = document.getElementById(id);
+    const { view } = await vegaEmbed(place, spec, options);
+    view.signal("room", Math.round(Math.max(130, 0.42 * place.clientWidth)));
     document.querySelector(`#${id} svg`).setAttribute("aria-hidden", "true"); // its place has the name, its table the numbers
     views.push({ view, data, step: chart.spec.usermeta.step });
   }
@@ -101,10 +110,12 @@
     });
   }
   if (slider) slider.addEventListener("input", showEpoch);
+  window.addEventListener("resize", makeRoom);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
   Promise.all(Object.entries(page.charts).map(draw)).then(() => {
     showCodes();
     showEpoch();
+    makeRoom();
     document.documentElement.dataset.drawn = String(views.length);
   });
 })();
