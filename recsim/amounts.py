@@ -6,6 +6,7 @@ Sums are numpy's own, never those of a linear-algebra library, whose last bits d
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from recsim.errors import RecsimError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_LN2 = math.log(2)
+_ROWS = 4096  # worked on at a time, so that they stay in the processor's cache
 
 
 def numbers(name: str, values: npt.ArrayLike, dimensions: int | None = None) -> Floats:
@@ -89,6 +92,12 @@ def mean(values: Floats) -> float:
     return ratio(float(there.sum()), len(there))
 
 
+def by_rows(work: Callable[..., Floats], *tables: Floats) -> Floats:
+    """Return what *work* makes of tables of the same rows, one number a row, some rows at a time: (rows,)."""
+    starts = range(0, max(1, len(tables[0])), _ROWS)
+    return np.concatenate([work(*(table[start : start + _ROWS] for table in tables)) for start in starts])
+
+
 def rows(user: npt.ArrayLike, item: npt.ArrayLike) -> tuple[Ints, Ints]:
     """Return the users and items of a log, one of each a row: two arrays (rows,) of whole numbers from 0 on, below 2**31."""
     who, what = codes("user", user, below=2**31), codes("item", item, below=2**31)
@@ -139,8 +148,8 @@ def _shares(masses: Floats) -> Floats:
 
 
 def _gain(p: Floats, middle: Floats) -> Floats:
-    """Return p log2(p / middle), 0 where there is no p."""
-    return np.asarray(p * np.log2(np.divide(p, middle, out=np.ones_like(p), where=p > 0)), np.float64)
+    """Return p log2(p / middle), 0 where there is no p; by the natural logarithm, which is several times as fast."""
+    return np.asarray(p * (np.log(np.divide(p, middle, out=np.ones_like(p), where=p > 0)) / _LN2), np.float64)
 
 
 def deciles(demand: npt.ArrayLike, groups: int = 10) -> Ints:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
-from recsim.amounts import Floats, Ints, amounts, deciles, jensen_shannon, mean, numbers, ratio, sets
+from recsim.amounts import Floats, Ints, amounts, by_rows, deciles, jensen_shannon, mean, numbers, ratio, sets
 from recsim.concentration import (
     coverage,
     coverage_floor,
@@ -115,7 +115,7 @@ def effective_topics(topic_mass: npt.ArrayLike) -> float:
     >>> round(effective_topics([[1, 1], [3, 0], [0, 0]]), 12)
     1.5
     """
-    return mean(_topics_each(topic_mass))
+    return mean(by_rows(_topics_each, numbers("topic_mass", topic_mass, dimensions=2)))
 
 
 def _topics_each(topic_mass: npt.ArrayLike) -> Floats:
@@ -425,13 +425,9 @@ def _between_people(window: Window) -> dict[str, float]:
 
 def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, float]]:
     """Return the figures of the feeds and the welfare of groups of people, (users,) bool each, by the names of the groups."""
-    nothing, none = np.zeros(window.shown_topics.shape), np.zeros(len(window.niche))
-    here = np.ones(len(none), np.bool_) if window.here is None else window.here
-    met, innate = nothing if window.met is None else window.met, nothing.copy()
-    innate[here] = 0.0 if window.innate is None else window.innate
+    none = np.zeros(len(window.niche))
     alike, slates = (none if sums is None else sums for sums in (window.alike, window.slates))
-    topics, now, born = _topics_each(window.shown_topics), *_apart_each(window, here)
-    found = discovered(met, innate)
+    topics, (now, born, found) = by_rows(_topics_each, window.shown_topics), _of_those_here(window)
     return {
         name: {
             "feed_topics": mean(topics[group]),
@@ -446,16 +442,22 @@ def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, 
     }
 
 
-def _apart_each(window: Window, here: Bools) -> tuple[Floats, Floats]:
-    """Return the miscalibration of each user by interests now, and at birth: (users,), NaN if not here or not known."""
-    now, born = np.full(len(here), np.nan), np.full(len(here), np.nan)
+def _of_those_here(window: Window) -> tuple[Floats, Floats, Floats]:
+    """Return the miscalibration of each user by interests now, and at birth, and her discovery: (users,), NaN if not here or not
+    known.
+    """
+    here = np.ones(len(window.niche), np.bool_) if window.here is None else window.here
+    now, born, found = (np.full(len(here), np.nan) for _ in range(3))
     interests, innate = window.interests, window.innate
+    met = np.zeros(window.shown_topics.shape) if window.met is None else window.met
+    shown, met = (table if here.all() else table[here] for table in (window.shown_topics, met))
     if interests is not None:
-        now[here] = jensen_shannon(window.shown_topics[here], interests)
+        now[here] = by_rows(jensen_shannon, shown, interests)
     if innate is not None:
         same = interests is innate  # where nobody changes: not twice the same work
-        born[here] = now[here] if same else jensen_shannon(window.shown_topics[here], innate)
-    return now, born
+        born[here] = now[here] if same else by_rows(jensen_shannon, shown, innate)
+        found[here] = by_rows(discovered, met, innate)
+    return now, born, found
 
 
 def _minds(window: Window) -> dict[str, float]:
