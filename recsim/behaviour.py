@@ -75,7 +75,7 @@ class People:
     """The truth about those who visit, which the feed never sees; row i belongs to visit i.
 
     user: (n,). interests: (n, topics), what they want now: theta, or less of a topic that they are tired of.
-    demand: (topics, items), share of item i in the demand for topic k. address: (items,), where items' random numbers live.
+    demand: (items, topics), share of item i in the demand for topic k. address: (items,), where items' random numbers live.
     had: what each user has consumed and cannot again; None where all can be had again.
     own: the state columns of each user's own row, by name; empty in a world where nobody changes.
     """
@@ -97,11 +97,12 @@ class People:
 
         The sum is taken in the order of the topics, one rounding a step, so that every machine and batch agree.
         """
-        wide = items.reshape(len(items), -1)
-        total = np.zeros(wide.shape)
-        for topic in range(self.demand.shape[0]):
-            total += self.interests[:, topic, None] * self.demand[topic].take(wide)
-        return np.where(wide == NOTHING, 0.0, total).reshape(items.shape)
+        from recsim import kernels
+
+        wide = kernels.plain(items.reshape(len(items), -1), np.int32)
+        total = np.empty(wide.shape)
+        kernels.preference(kernels.plain(self.interests, np.float64), self.demand, wide, total)
+        return total.reshape(items.shape)
 
     def whim(self, visits: Visits, items: Items32) -> Floats:
         """Return a number in (0, 1) for each user, visit and item: (n, k)."""

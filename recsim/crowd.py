@@ -239,7 +239,7 @@ class Crowd:
         again = self.scenario.consumption == "again" or self.scenario.consumed == "leave"  # what left is not shown
         own = self._rows(visits.user, visits.time)
         wants = self._wants(own) if own else self.users.interests[visits.user]
-        return People(visits.user, wants, self.demand.weights, self.items.address, None if again else self.consumed, own)
+        return People(visits.user, wants, self.demand.by_item, self.items.address, None if again else self.consumed, own)
 
     def react(self, visits: Visits, people: People, seen: Seen) -> None:
         """Let those who visit change by what they saw and consumed, each in her own row."""

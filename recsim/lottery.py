@@ -31,7 +31,13 @@ class Lottery:
     def __init__(self, weights: Floats, slots: Ints | None = None) -> None:
         self.weights = np.atleast_2d(weights).astype(np.float64)
         self._slots = None if slots is None else slots[: self.items]
-        self._levels = _tree(self.weights, self._slots)
+        self._heap = _tree(self.weights, self._slots)
+        self._levels = _levels(self._heap)
+
+    @cached_property
+    def by_item(self) -> Floats:
+        """The share of each item in each pool, laid out by item: (items, pools)."""
+        return np.ascontiguousarray(self.weights.T)
 
     @property
     def items(self) -> int:
@@ -55,7 +61,7 @@ class Lottery:
         return self._drawn(chance, None)
 
     def _drawn(self, chance: Floats, pool: Ints | None) -> Items32:
-        return _items(_walk(self._levels, chance, pool), self._slots)
+        return _items(_walk(self._heap, chance, pool), self._slots)
 
     def pick(
         self, visits: Visits, label: str, placed: Items32, pool: Ints | None = None, first: Items32 | None = None
@@ -149,19 +155,28 @@ def free(visits: Visits, placed: Items32, item: Items32) -> Bools:
 def draw_rows(visits: Visits, label: str, weights: Floats, slots: Ints | None = None) -> Items32:
     """Return one item a visit, (n,), each from weights of its own: (n, items). NOTHING where all are 0."""
     slots = None if slots is None else slots[: weights.shape[1]]
-    levels = _tree(weights, slots)
-    return _items(_walk(levels, visits.block(label, len(levels)), np.arange(len(visits))), slots)
+    heap = _tree(weights, slots)
+    return _items(_walk(heap, visits.block(label, len(_levels(heap))), np.arange(len(visits))), slots)
 
 
-def _tree(weights: Floats, slots: Ints | None) -> list[Floats]:
-    """Return the sums of weights by level, the leaves (by slot, padded to a power of two) first, the root last."""
+def _tree(weights: Floats, slots: Ints | None) -> Floats:
+    """Return the sums of weights as heaps, (pools, 2 leaves): node i has the children 2i and 2i + 1, the root is 1, and the
+    second half are the leaves by slot, padded to a power of two.
+    """
     pools, items = weights.shape
-    leaves = np.zeros((pools, 1 << max(0, (items if slots is None else int(slots.max(initial=0)) + 1) - 1).bit_length()))
-    leaves[:, slice(items) if slots is None else slots] = weights
-    levels = [leaves]
-    while levels[-1].shape[1] > 1:
-        levels.append(levels[-1][:, 0::2] + levels[-1][:, 1::2])
-    return levels
+    leaves = 1 << max(0, (items if slots is None else int(slots.max(initial=0)) + 1) - 1).bit_length()
+    heap = np.zeros((pools, 2 * leaves))
+    heap[:, slice(leaves, leaves + items) if slots is None else leaves + slots] = weights
+    while leaves > 1:
+        leaves //= 2
+        heap[:, leaves : 2 * leaves] = heap[:, 2 * leaves : 4 * leaves : 2] + heap[:, 2 * leaves + 1 : 4 * leaves : 2]
+    return heap
+
+
+def _levels(heap: Floats) -> list[Floats]:
+    """Return the levels of heaps, the leaves first, the root last: (pools, nodes) each."""
+    sizes = [1 << level for level in range((heap.shape[1] // 2).bit_length())]
+    return [heap[:, size : 2 * size] for size in reversed(sizes)]
 
 
 def _items(leaf: Items32, slots: Ints | None) -> Items32:
@@ -173,14 +188,11 @@ def _items(leaf: Items32, slots: Ints | None) -> Items32:
     return item[leaf]
 
 
-def _walk(levels: list[Floats], chance: Floats, pool: npt.NDArray[np.int64] | None) -> Items32:
+def _walk(heap: Floats, chance: Floats, pool: npt.NDArray[np.int64] | None) -> Items32:
     """Return the leaf that each row of *chance* (n, levels) leads to; column j decides below level j + 1."""
-    row = np.zeros(len(chance), np.int64) if pool is None else pool
-    node = np.zeros(len(chance), np.int64)
-    for level in range(len(levels) - 1, 0, -1):
-        width = levels[level - 1].shape[1]
-        below = levels[level - 1].ravel()
-        left = below[row * width + 2 * node]
-        right = below[row * width + 2 * node + 1]
-        node = 2 * node + ((chance[:, level - 1] * (left + right) >= left) & (right > 0))
-    return np.where(levels[-1][row, 0] > 0, node, NOTHING).astype(np.int32)
+    from recsim import kernels
+
+    leaf = np.empty(len(chance), np.int32)
+    pool = np.zeros(len(chance), np.int64) if pool is None else pool
+    kernels.walk(heap, kernels.plain(chance, np.float64), kernels.plain(pool, np.int64), leaf)
+    return leaf

@@ -48,12 +48,13 @@ FLOORS = [
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts"},
     {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels"},
+    {"kernels"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders"}, "seaborn": {"studypictures"}, "sklearn": {"calibration", "surfaces"},
+    "simpy": {"clock"}, "implicit": {"recommenders"}, "numba": {"kernels"}, "seaborn": {"studypictures"}, "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network", "coclicks"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
     "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"pages"},
