@@ -21,11 +21,13 @@ from recsim.pages import ALL, Cell, Figure, Fold, Key, Page, Row, Section, Table
 from recsim.panels import ARMS, TITLES, Panel
 from recsim.plans import KEPT
 from recsim.provenance import again, settings
-from recsim.tables import decimals_for, with_half
+from recsim.tables import decimals_for, with_half, with_halves
 from recsim.verdict import full_epochs, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NAMED = 8  # arms that the answer names
 
 
 def page(done: Comparison) -> Page:
@@ -92,8 +94,8 @@ def _answer(done: Comparison) -> list[str]:
     if mean.empty:
         return [f"Nothing is there of {first}, which the others are compared with.", wait]
     return [
-        f"Under {first}, {over}: {verdict(mean, done.arms[first].recommender.learns)}", _how_sure(done, mean),
-        done.answer(), _cheapest(done), wait,
+        verdict(mean, done.arms[first].recommender.learns, f"under {first} ({over})"), _how_sure(done, mean),
+        done.answer(), *_others(done), wait,
     ]  # fmt: skip
 
 
@@ -111,28 +113,50 @@ def _how_sure(done: Comparison, mean: pd.DataFrame) -> str:
     change, low, high = interval((table.loc[full[-1]] - table.loc[full[0]]).to_numpy(np.float64))
     if not math.isfinite(low):
         return "How sure that is cannot be told from one seed."
-    sure = "more than the chance of seeds explains" if low * high > 0 else "which may be chance"
+    sure = "more than chance explains" if low * high > 0 else "which may be chance"
     return (
-        f"Seed by seed the share of the catalogue that the model shows moves by {between(change, low, high)} from epoch "
-        f"{full[0]} to {full[-1]}, {SURE:.0%} interval: {sure}."
+        f"How sure is that? Seed by seed the share of the catalogue that the model shows moves by {_points(change, low, high)} "
+        f"from epoch {full[0]} to {full[-1]}: {sure}."
     )
 
 
-def _cheapest(done: Comparison) -> str:
-    """Return what the cheapest arm that helps does to coverage and to people; nothing where none helps."""
-    wider = done.wider() if len(done.seeds) > 1 else []
-    if not wider:
-        return ""
-    rows = {row["metric"]: row for row in done.differences[done.differences["arm"] == wider[0]].to_dict("records")}
-    shown, utility = (
-        between(row["difference"], row["low"], row["high"]) for row in (rows["coverage_model"], rows["utility"])
-    )
-    p = float(rows["coverage_model"]["p"])
-    told = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    return (
-        f"Under {wider[0]} the share of the catalogue that the model shows differs from that under {next(iter(done.arms))} by "
-        f"{shown} ({told}, Holm over the arms), and the true utility of what people consume by {utility}."
-    )
+def _points(share: float, low: float, high: float) -> str:
+    """Return a difference of shares with its interval, in words.
+
+    >>> _points(-0.169, -0.178, -0.159)
+    '-16.9 percentage points (95% interval -17.8 to -15.9)'
+    """
+    interval = f" ({SURE:.0%} interval {100 * low:+.1f} to {100 * high:+.1f})" if math.isfinite(low) else ""
+    return f"{100 * share:+.1f} percentage points{interval}"
+
+
+def _others(done: Comparison) -> list[str]:
+    """Return what the cheapest arm that helps does to coverage and people, what the others that help cost, and which harm."""
+    if len(done.seeds) < 2:
+        return []
+    first, wider = next(iter(done.arms)), done.wider()
+    found = {(row["arm"], row["metric"]): row for row in done.differences.to_dict("records")}
+    shown = {arm: found[arm, "coverage_model"] for arm in done.arms}
+    told = []
+    if wider:
+        best, utility = shown[wider[0]], found[wider[0], "utility"]
+        p = "p < 0.001" if best["p"] < 0.001 else f"p = {best['p']:.3f}"
+        change = between(utility["difference"], utility["low"], utility["high"])
+        told.append(
+            f"Under {wider[0]} the model shows {best['mean']:.1%} of the catalogue, under {first} {shown[first]['mean']:.1%}: "
+            f"{_points(best['difference'], best['low'], best['high'])}, {p} (Holm over the arms). The true utility of what "
+            f"people consume moves by {change}."
+        )
+    costs = {arm: found[arm, "cost"] for arm in wider[1:NAMED]}
+    prices = [f"{arm} ({with_half(row['mean'], row['mean_high'] - row['mean'], 1)})" for arm, row in costs.items()]
+    if prices:
+        more = f" and {len(wider) - NAMED} more" if len(wider) > NAMED else ""
+        told.append(f"What also helps, with its cost in clicks per 1,000 visits: {', '.join(prices)}{more}.")
+    worse = [arm for arm, row in shown.items() if row["p"] < 1 - SURE and row["difference"] < 0]
+    if worse:
+        more = f" and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
+        told.append(f"Under {', '.join(worse[:NAMED])}{more} the model shows less than under {first}.")
+    return told
 
 
 def _facts(done: Comparison) -> dict[str, str]:
@@ -180,7 +204,7 @@ def _plane(spread: Spread, keys: Mapping[str, Key], trained: Sequence[int]) -> F
                 columns[name].append(value)
             rows.append(Row([Cell(str(epoch), epoch), Cell(arm, arm), *number_cells(pair)], key.line.code))
     ends = _limits(columns["x"]), _limits(columns["v"])
-    across, up = "coverage by the model", "true utility per item"
+    across, up = "coverage by the model, share of items", "true utility per item"
     about = (
         f"At the epoch of the slider, with the way that each arm has come since the first trained model (epoch {trained[0]}). "
         f"More is better in both."
@@ -216,8 +240,8 @@ def _league(done: Comparison, keys: Mapping[str, Key]) -> list[Figure]:
         table = Table(f"{title}: differences to {first}, {unit}", ["arm", *fields, "p"], [
             Row([Cell(row["arm"], row["arm"]), *number_cells([row[field] for field in fields]), _p_cell(row["p"])],
                 keys[row["arm"]].line.code) for row in rows])
-        about = f"In {unit}; {first} has {mean}."
-        found.append(Figure(title, about, charts.differences(lines_of(keys), "difference"), columns, table))
+        about = f"{first} has {mean} ({unit})."
+        found.append(Figure(title, about, charts.differences(lines_of(keys), f"difference, {unit}"), columns, table))
     return found  # fmt: skip
 
 
@@ -237,13 +261,14 @@ def _front(done: Comparison, keys: Mapping[str, Key]) -> Figure:
     for names, metric in ((("x", "xlo", "xhi"), "cost"), (("v", "lo", "hi"), "coverage_model")):
         for name, field in zip(names, ("mean", "mean_low", "mean_high"), strict=True):
             columns[name] = parts[metric][field].astype(float).tolist()
+    texts = {mean: with_halves(columns[mean], columns[high]) for mean, high in (("x", "xhi"), ("v", "hi"))}
     rows = [
-        Row([Cell(arm, arm), *number_cells([columns["x"][at]]), *number_cells([columns["v"][at]]),
+        Row([Cell(arm, arm), *(number_cell(columns[name][at], texts[name][at]) for name in texts),
              Cell("yes" if best[at] else "no", "yes" if best[at] else "no")], key.line.code)
         for at, (arm, key) in enumerate(keys.items())
     ]  # fmt: skip
-    across, up = "cost, clicks per 1,000 visits", "coverage by the model"
-    table = Table("Cost and coverage", ["arm", across, up, "ringed"], rows)
+    across, up = "cost, clicks per 1,000 visits", "coverage by the model, share of items"
+    table = Table("Cost and coverage", ["arm", across, up, "ringed"], rows, f"± half the {SURE:.0%} interval (Student's t).")
     about = "To the left is cheaper, further up is wider. Lines: 95% intervals of each mean by itself."
     return Figure("Cost and coverage", about, charts.front(lines_of(keys), across, up), columns, table, wide=True)
 

@@ -20,11 +20,6 @@ Spec = dict[str, Any]
 
 SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross"}
 """Markers of matplotlib, and what Vega calls them."""
-BOTH_ENDS = (
-    "length(datum.label) * 6.2 < room ? datum.label : "
-    "slice(datum.label, 0, floor(room / 13)) + '…' + slice(datum.label, 2 - floor(room / 13))"
-)
-"""What is written of a name that has no room: names that are alike at first often differ at their ends."""
 MARGIN = 12  # pixels between the outermost marks and the frame, so that a mark lies on no name
 INK = "currentColor"  # of the page, light or dark
 EXTRA = 'report: altair and vl-convert-python draw its charts and are not there; pip install "recsim-loop[report]"'
@@ -66,15 +61,15 @@ def _libraries() -> tuple[Any, Any]:
 
 # ----------------------------------------------------------------------------------------------------- over the epochs
 def lines(
-    looks: Sequence[Line], top: float | None = None, what: str = "arm", bands: bool = True, floors: bool = True
+    looks: Sequence[Line], unit: str, top: float | None = None, what: str = "arm", bands: bool = True, floors: bool = True
 ) -> Spec:
     """Return lines over epochs with markers where m is 1, bands, floors (rows with f = 1) dashed, and a rule at the epoch.
 
-    looks: of the codes. top: the upper end of the scale, where it has one. what: a line is, as tooltips say it, in our words.
-    bands, floors: whether there are any.
+    looks: of the codes. unit: of the values, in our words. top: the upper end of the scale, where it has one. what: a line is, as
+    tooltips say it, in our words. bands, floors: whether there are any.
     """
     alt = _altair()
-    y = alt.Y("v:Q", title=None, scale=alt.Scale(zero=True, **({} if top is None else {"domainMax": top})))
+    y = alt.Y("v:Q", title=unit, scale=alt.Scale(zero=True, **({} if top is None else {"domainMax": top})))
     x = alt.X("e:Q", title="epoch", axis=alt.Axis(format="d", tickMinStep=1, grid=False), scale=alt.Scale(nice=False))
     base = _seen().encode(x=x, y=y, color=_colour(looks), detail="a:N")
     plain, floor = base.transform_filter("datum.f != 1"), base.transform_filter("datum.f == 1")
@@ -85,7 +80,7 @@ def lines(
     ]  # fmt: skip
     parts = [
         *([floor.mark_line(strokeWidth=1.2, strokeDash=[4, 3], opacity=0.9)] if floors else []),
-        *([plain.mark_area(opacity=0.16, line=False, clip=True).encode(y=alt.Y("lo:Q"), y2="hi:Q")] if bands else []),
+        *([plain.mark_area(opacity=0.16, line=False, clip=True).encode(y=alt.Y("lo:Q", title=unit), y2="hi:Q")] if bands else []),
         plain.mark_line(strokeWidth=1.8).encode(strokeDash=dashes),
         plain.transform_filter("datum.m == 1").mark_point(filled=True, size=34, opacity=1).encode(shape=_shape(looks)),
         _epoch_rule(),
@@ -152,6 +147,47 @@ def plane(looks: Sequence[Line], across: str, up: str, ends: tuple[Sequence[floa
     return _finished(alt.layer(*parts), looks, 300)
 
 
+def beside_demand(top: float) -> Spec:
+    """Return shares of one epoch, a line a label: a dot what the feed shows, a bar across what people want, and the way between.
+
+    top: the upper end of the scale, the same at every epoch. Rows: e, label, v of the feed, w of demand.
+    """
+    alt = _altair()
+    base = _seen().transform_filter("datum.e == epoch").encode(y=_labels())
+    title = "share of impressions, and of interests"
+    x = alt.X("v:Q", title=title, scale=alt.Scale(domain=[0, top], nice=True), axis=alt.Axis(format="%", tickCount=5))
+    wanted = alt.X("w:Q", title=title)
+    told = [
+        alt.Tooltip("label:N", title="topic"), alt.Tooltip("e:Q", title="epoch", format="d"), _number("v", "shown", ".1%"),
+        _number("w", "wanted", ".1%"),
+    ]  # fmt: skip
+    parts = [
+        base.mark_rule(strokeWidth=1.2, color=INK, opacity=0.5).encode(x=x, x2="w:Q"),
+        base.mark_tick(thickness=2, size=13, color=INK, opacity=1).encode(x=wanted),
+        base.mark_point(filled=True, size=60, color=INK, opacity=1).encode(x=x),
+        base.mark_point(filled=True, size=260, opacity=0).encode(x=x, tooltip=told),
+    ]
+    return _finished(alt.layer(*parts), (), 260, 19)
+
+
+def waiting(looks: Sequence[Line]) -> Spec:
+    """Return curves of who has not met something yet, with bands. Rows: a, x the days, v, lo, hi from 0 to 1."""
+    alt = _altair()
+    y = alt.Y("v:Q", title="share of people who have not yet", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
+    base = _seen().encode(x=alt.X("x:Q", title="days since they could", axis=alt.Axis(grid=False)), y=y, color=_colour(looks))
+    told = [
+        alt.Tooltip("label:N", title="of"), _number("x", "days"), _number("v", "have not", ".1%"), _number("lo", "from", ".1%"),
+        _number("hi", "to", ".1%"),
+    ]  # fmt: skip
+    parts = [
+        base.mark_area(opacity=0.16, line=False, interpolate="step-after").encode(y=alt.Y("lo:Q", title=""), y2="hi:Q"),
+        base.mark_line(strokeWidth=1.8, interpolate="step-after"),
+        base.transform_filter("datum.m == 1").mark_point(filled=True, size=34, opacity=1).encode(shape=_shape(looks)),
+        base.mark_point(filled=True, size=150, opacity=0).encode(tooltip=told),
+    ]
+    return _finished(alt.layer(*parts), looks, 260)
+
+
 # ---------------------------------------------------------------------------------------------------- beside each other
 def differences(looks: Sequence[Line], title: str) -> Spec:
     """Return differences with their intervals, a line a label; s = 1 fills the dot. Rows: lo, hi and flo, fhi of the family."""
@@ -176,14 +212,14 @@ def differences(looks: Sequence[Line], title: str) -> Spec:
 
 
 def front(looks: Sequence[Line], across: str, up: str, what: str = "arm") -> Spec:
-    """Return dots with intervals in the plane of cost and gain; b = 1 rings what nothing beats in both.
+    """Return dots with intervals in the plane of cost and gain; b = 1 rings what nothing beats in both, with its name beside it.
 
     Rows: x with xlo and xhi, v with lo and hi; what: what a dot is.
     """
     alt = _altair()
     x = alt.X("x:Q", title=across, scale=alt.Scale(zero=False, padding=MARGIN), axis=alt.Axis(tickCount=8))
     y = alt.Y("v:Q", title=up, scale=alt.Scale(zero=True))
-    base = _seen().encode(color=_colour(looks))
+    base, right = _seen().encode(color=_colour(looks)), "scale('x', datum.x) > width / 2"
     told = [
         alt.Tooltip("label:N", title=what), _number("x", "cost"), _number("xlo", "cost from"), _number("xhi", "cost to"),
         _number("v", "gain"), _number("lo", "gain from"), _number("hi", "gain to"),
@@ -194,6 +230,9 @@ def front(looks: Sequence[Line], across: str, up: str, what: str = "arm") -> Spe
         base.transform_filter("datum.b == 1").mark_point(size=260, strokeWidth=1.4, color=INK, shape="circle").encode(
             x=x, y=y, color=alt.value(INK)),
         base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, shape=_shape(looks), tooltip=told),
+        base.transform_filter("datum.b == 1").transform_calculate(short=_both_ends("150")).mark_text(
+            baseline="bottom", dy=-9, limit=150, align=alt.expr(f"{right} ? 'right' : 'left'"), dx=alt.expr(f"{right} ? -6 : 6"),
+        ).encode(x=x, y=y, text="short:N", color=alt.value(INK)),
     ]  # fmt: skip
     return _finished(alt.layer(*parts), looks, 320)
 
@@ -215,18 +254,27 @@ def levels(title: str, what: str = "level") -> Spec:
     return _finished(alt.layer(*parts), (), 200, 20)
 
 
-def grid(across: int) -> Spec:
-    """Return a map of a figure over the levels of two factors, lightest where it is largest. Rows: xl, label (levels), v.
+def grid(roomy: bool) -> Spec:
+    """Return a map of a figure over the levels of two factors, lightest where it is largest, with a text in each cell.
 
-    across: how many levels there are in the row; those of a few are all named.
+    Rows: xl, label (levels), v, lo, hi, t (the text, in lines). roomy: whether there are so few levels in the row that all of
+    them are named and their texts say enough; else some names are left out, and a scale of shades stands beside the map.
     """
     alt = _altair()
-    told = [alt.Tooltip("xl:N", title="across"), alt.Tooltip("label:N", title="up"), _number("v", "mean")]
-    chart = _seen().mark_rect().encode(
-        x=alt.X("xl:N", title=None, sort=None, axis=alt.Axis(labelLimit=140, labelAngle=-30, labelOverlap=across > 6)),
-        y=_labels(), color=_shade(), tooltip=told,
+    told = [
+        alt.Tooltip("xl:N", title="across"), alt.Tooltip("label:N", title="up"), _number("v", "mean"), _number("lo", "from"),
+        _number("hi", "to"),
+    ]  # fmt: skip
+    base = _seen().transform_joinaggregate(top="max(v)", low="min(v)").encode(
+        x=alt.X("xl:N", title=None, sort=None, axis=alt.Axis(
+            labelExpr=_both_ends("140"), labelLimit=140, labelAngle=-30, labelOverlap=not roomy)),
+        y=_labels(grid=False), tooltip=told,
     )  # fmt: skip
-    return _finished(chart, (), 220, 44)
+    ink = alt.condition("2 * datum.v > datum.top + datum.low", alt.value("#000000"), alt.value("#ffffff"))
+    middle = alt.expr("indexof(datum.t, '\\n') < 0 ? 0 : -6")
+    text = base.mark_text(fontSize=11, lineBreak="\n", dy=middle).encode(text="t:N", color=ink)
+    scale = None if roomy else alt.Legend(title=None, gradientLength=140)
+    return _finished(alt.layer(base.mark_rect().encode(color=_shade(scale)), text), (), 220, 44)
 
 
 def surface(log: tuple[bool, bool]) -> Spec:
@@ -236,7 +284,8 @@ def surface(log: tuple[bool, bool]) -> Spec:
     told = [_number("x", "across"), _number("y", "up"), _number("v", "mean")]
     chart = _seen().mark_rect(stroke=None).encode(
         x=alt.X("x:Q", title=None, scale=scales[0], axis=alt.Axis(grid=False)), x2="x2:Q",
-        y=alt.Y("y:Q", title=None, scale=scales[1], axis=alt.Axis(grid=False)), y2="y2:Q", color=_shade(), tooltip=told,
+        y=alt.Y("y:Q", title=None, scale=scales[1], axis=alt.Axis(grid=False)), y2="y2:Q",
+        color=_shade(alt.Legend(title=None, gradientLength=140)), tooltip=told,
     )  # fmt: skip
     return _finished(chart, (), 320)
 
@@ -255,10 +304,21 @@ def _number(name: str, title: str, how: str = ".4~g") -> alt.Tooltip:
     return _altair().Tooltip(f"{name}:Q", title=title, format=how)
 
 
-def _labels() -> alt.Y:
+def _both_ends(room: str) -> str:
+    """Return what is written of a name that may have no room: those that are alike at first often differ at their ends.
+
+    room: in pixels, a number or the name of a parameter.
+    """
+    half = f"floor({room} / 13)"
+    short = f"slice(datum.label, 0, {half}) + '…' + slice(datum.label, 2 - {half})"
+    return f"length(datum.label) * 6.2 < {room} ? datum.label : {short}"
+
+
+def _labels(grid: bool = True) -> alt.Y:
     """Return the axis of names, in the order of the rows; the page says how much room they have."""
     alt = _altair()
-    axis = alt.Axis(labelExpr=BOTH_ENDS, labelLimit=alt.ExprRef("room"), domain=False, ticks=False, grid=True)
+    room = alt.ExprRef("room")
+    axis = alt.Axis(labelExpr=_both_ends("room"), labelLimit=room, labelPadding=6, domain=False, ticks=False, grid=grid)
     return alt.Y("label:N", title=None, sort=None, axis=axis)
 
 
@@ -278,9 +338,8 @@ def _shape(looks: Sequence[Line]) -> Any:
     return _by_code("shape", looks, [line.shape for line in looks])
 
 
-def _shade() -> alt.Color:
-    alt = _altair()
-    return alt.Color("v:Q", scale=alt.Scale(scheme="cividis", zero=False), legend=alt.Legend(title=None, gradientLength=140))
+def _shade(legend: alt.Legend | None) -> alt.Color:
+    return _altair().Color("v:Q", scale=_altair().Scale(scheme="cividis", zero=False), legend=legend)
 
 
 def _zero() -> Any:
@@ -305,7 +364,7 @@ def _finished(chart: Any, looks: Sequence[Line], height: int, step: int = 0) -> 
     axis = {
         f"{part}Color": INK for part in ("label", "title", "domain", "tick", "grid")
     } | {"gridOpacity": 0.13, "domainOpacity": 0.5, "tickOpacity": 0.5, "labelFontSize": 11, "titleFontSize": 11,
-         "titleFontWeight": "normal", "labelOverlap": True}  # fmt: skip
+         "titleFontWeight": "normal", "labelOverlap": True, "labelFlush": False}  # fmt: skip
     config = {
         "background": "transparent", "font": "system-ui, sans-serif", "aria": False, "axis": axis, "view": {"stroke": None},
         "legend": {"labelColor": INK, "titleColor": INK},

@@ -203,10 +203,12 @@ class Comparison:
             return f"No arm makes the model show more of the catalogue than {first} does, as far as {many} can tell."
         cheapest = wider[0]
         cost = self._found[cheapest, "cost"]["mean"]
-        price = with_half(cost, self._found[cheapest, "cost"]["mean_high"] - cost, decimals_for([cost]))
+        half = self._found[cheapest, "cost"]["mean_high"] - cost
+        gains = cost + half < 0  # it loses no clicks, and that is no chance
+        price = with_half(-cost if gains else cost, half, decimals_for([max(10.0, abs(cost))]))
         return (
-            f"In {len(wider)} of {len(others)} arms the model shows more of the catalogue than under {first}; "
-            f"the cheapest of them is {cheapest}, at {price} clicks per 1,000 visits."
+            f"In {len(wider)} of {len(others)} arms the model shows more of the catalogue than under {first}; the cheapest of "
+            f"them is {cheapest}, {'which costs nothing, but gains' if gains else 'at'} {price} clicks per 1,000 visits."
         )
 
     def _tuned_lines(self) -> list[str]:

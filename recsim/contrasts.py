@@ -76,12 +76,15 @@ class Effects:
 
     def foot(self) -> str:
         """Return what the numbers of the table mean, in a sentence or two."""
+        return f"{self.found.metric}, {self.reading('± half the', f'; * p < {1 - SURE:.2f} (Holm, all differences here)')}"
+
+    def reading(self, beside: str, sure: str = "") -> str:
+        """Return how differences are to be read. beside: what stands beside them, of "95% interval". sure: what marks say."""
         number = len(self.found.seeds)
         over = f"Student's t over {number} seeds" if number > 1 else "from the residuals of the fit, since there is one seed"
         text = (
-            f"{self.found.metric}, {self.found.window}: difference to the first level, {HOW[self.found.layout]}, ± half the "
-            f"{SURE:.0%} interval ({over}); * p < {1 - SURE:.2f} (Holm, all differences here). It is about other seeds in the "
-            f"same world."
+            f"{self.found.window}: difference to the first level, {HOW[self.found.layout]}, {beside} {SURE:.0%} interval ({over})"
+            f"{sure}. It is about other seeds in the same world."
         )
         if self.found.layout == "sample":
             text += f" A straight line explains {self.fit:.0%} of what varies between the points."

@@ -36,6 +36,8 @@ Place = str | os.PathLike[str] | None
 
 INK, PALE, GRID = "#262626", "#8c8c8c", "#e6e6e6"
 WIDE = 6.4  # inches of a sheet: 10 points are still read where it is 400 pixels wide
+NARROW = 3.8  # inches below which a key is set smaller and never within a picture
+FEW = 6  # lines that can have their names at their ends
 MANY = 24  # names beyond which a key is set small
 DASHED = (0, (3.5, 2.0))
 """How floors are drawn: what a uniform feed of the same volume would give."""
@@ -113,20 +115,80 @@ class Sheet:
         assert figure is not None
         return figure
 
+    @property
+    def room(self) -> tuple[float, float]:
+        """Width and height of what is drawn on, in inches: of a sheet of its own, or of the axes that are given."""
+        wide, high = self.figure.get_size_inches()
+        place = self.axes[0].get_position()
+        return (WIDE, float(high)) if self.own else (float(place.width * wide), float(place.height * high))
+
     def key(self, handles: Sequence[Any], names: Iterable[str]) -> None:
         """Put one key below all panels, where it covers nothing; a sheet of its own grows by what that takes."""
+        from matplotlib.transforms import offset_copy
+
         labels = [plain(name, 60) for name in names]
         if not labels:
             return
-        size = 10.0 if len(labels) <= MANY else 7.5
-        across = max(1, int((WIDE - 0.2) / (0.75 + 0.0078 * size * max(map(len, labels)))))
+        narrow = self.room[0] < NARROW
+        size = 7.5 if len(labels) > MANY else 8.5 if narrow else 10.0
+        room = self.room[0] + (0.5 if narrow else -0.2)  # a narrow key may stand below the labels of the axis too
+        across = max(1, int(room / ((0.6 if narrow else 0.75) + 0.0078 * size * max(map(len, labels)))))
         across = -(-len(labels) // -(-len(labels) // across))  # as many columns as the lines need
-        how: dict[str, Any] = {"ncols": across, "frameon": False, "fontsize": size, "handlelength": 2.6, "labelcolor": INK}
+        how: dict[str, Any] = {"ncols": across, "frameon": False, "fontsize": size, "labelcolor": INK}
+        how["handlelength"] = 2.0 if narrow else 2.6
         if self.own:
             self.figure.set_figheight(self.figure.get_figheight() + 0.022 * size * -(-len(labels) // across))
             self.figure.legend(list(handles), labels, loc="outside lower center", **how)
         else:
-            self.axes[0].legend(list(handles), labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), **how)
+            below = offset_copy(self.axes[0].transAxes, self.figure, y=-36, units="points")  # of the label of the axis
+            how |= {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below, "borderaxespad": 0}
+            self.axes[0].legend(list(handles), labels, **how)
+
+    def ends(self, lines: dict[str, tuple[float, float]]) -> bool:
+        """Write names at the right ends of lines, where a sheet of its own has a line of text for each; return whether it had.
+
+        lines: where each ends, in data.
+        """
+        axes, size = self.axes[0], 10.0
+        if not self.own or not 1 < len(lines) <= FEW or not np.isfinite(list(lines.values())).all():
+            return False
+        self.figure.draw_without_rendering()
+        heights = np.sort(axes.transData.transform(list(lines.values()))[:, 1])
+        if (np.diff(heights) * 72 / self.figure.dpi < 1.15 * size).any():
+            return False
+        for name, end in lines.items():
+            axes.annotate(plain(name), end, (7, 0), textcoords="offset points", va="center", fontsize=size, color=INK,
+                          annotation_clip=False)  # fmt: skip
+        return True
+
+    def beside(self, points: dict[str, tuple[float, float]], bars: Sequence[npt.ArrayLike]) -> set[str]:
+        """Write names beside points where they cover no other name, no point and no bar; return those that had no room.
+
+        points: in data. bars: both ends of each, (2, 2), in data.
+        """
+        from matplotlib.transforms import Bbox
+
+        axes, left = self.axes[0], set(points)
+        self.figure.draw_without_rendering()
+        room, dot = axes.get_window_extent(), 5 * self.figure.dpi / 72
+        ends = [axes.transData.transform(bar) for bar in bars]
+        dots = axes.transData.transform(list(points.values()))
+        taken = [Bbox([place - dot, place + dot]) for place in dots]
+        taken += [Bbox([np.min(pair, axis=0), np.max(pair, axis=0)]).padded(1) for pair in ends if np.isfinite(pair).all()]
+        for name, point in points.items():
+            for right, up in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                text = axes.annotate(
+                    plain(name), point, (5 * right, 2.5 * up), textcoords="offset points", fontsize=9.5, color=INK,
+                    ha="left" if right > 0 else "right", va="bottom" if up > 0 else "top",
+                )  # fmt: skip
+                box = text.get_window_extent()
+                inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
+                if np.isfinite(point).all() and inside and not box.count_overlaps(taken):
+                    taken.append(box)
+                    left.discard(name)
+                    break
+                text.remove()
+        return left
 
     def done(self, path: Place, title: str | None) -> None:
         """Put the title above and save the figure, where they are given."""
@@ -134,8 +196,23 @@ class Sheet:
             heading(self.figure, title)
         elif title is not None:
             self.axes[0].set_title(fill(plain(title, 300), 58), loc="left", fontsize=11, fontweight="bold", color=INK)
+        if not self.own:
+            self._fit()
         if path is not None:
             save(self.figure, Path(path))
+
+    def _fit(self) -> None:
+        """Break the words around axes that are given into lines that are no longer than these."""
+        from matplotlib.text import Text
+
+        self.figure.draw_without_rendering()  # what stands around the axes takes from them
+        axes, (wide, high) = self.axes[0], self.room
+        for text, letters in ((axes.xaxis.label, 14 * (wide + 0.4)), (axes.yaxis.label, 14 * high)):
+            text.set_text(fill(text.get_text(), max(12, int(letters))))
+        heading = axes.get_title(loc="left")
+        for text in axes.findobj(Text):
+            if heading and isinstance(text, Text) and text.get_text() == heading:
+                text.set_text("\n".join(fill(line, max(12, int(10.5 * wide))) for line in heading.split("\n")))
 
 
 def sheet(

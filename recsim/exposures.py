@@ -16,6 +16,7 @@ from recsim.drawing import (
     DASHED,
     FLOOR_NAME,
     INK,
+    NARROW,
     PALE,
     WIDE,
     Floats,
@@ -158,7 +159,11 @@ def lorenz(
         axis.set_major_formatter(PercentFormatter(1.0))
     axes.set(xlim=(0, 1), ylim=(0, 1))
     names = [*(str(line.get_label()) for line in lines), FLOOR_NAME]
-    axes.legend([*lines, floor_handle(FLOOR)], names, loc="upper left", frameon=False, fontsize=10, labelcolor=INK)
+    handles = [*lines, floor_handle(FLOOR)]
+    if page.room[0] < NARROW:
+        page.key(handles, names)
+    else:
+        axes.legend(handles, names, loc="upper left", frameon=False, fontsize=10, labelcolor=INK)
     page.done(path, title)
     return axes
 
@@ -226,35 +231,44 @@ def topic_demand(run: Run, epoch: int) -> Floats:
     Their interests are drawn anew from scenario and seed: those they were born with and have taken up by then, not what dynamics
     made of them since. Raises RecsimError where the scenario's people cannot be drawn, since the log they come from is gone.
     """
+    return demands(run, [epoch])[0]
+
+
+def demands(run: Run, epochs: Sequence[int]) -> Floats:
+    """Return what people want at the end of each of some epochs: (epochs, topics), see `topic_demand`."""
     scenario, people = run.scenario, run.users
-    day = scenario.end_of(epoch)
     users = everybody(scenario, run.seed)
-    interests = users.interests.copy()
     births: Sequence[tuple[int, Birth]] = sorted(enumerate(scenario.births), key=lambda one: one[1].second)
-    for place, birth in births:
-        if birth.second <= day * DAY:
-            takes = birth.takes(Randomness(run.seed), users, place)
-            new = np.zeros(interests.shape[1])
-            new[len(new) - len(births) + place] = 1.0
-            interests[takes] = (1 - birth.weight) * interests[takes] + birth.weight * new
-    here = (people["since"].to_numpy() <= day) & (people["until"].to_numpy() > day)
-    known = interests[: len(here)][here]
-    return np.asarray(known.mean(axis=0) if len(known) else np.full(interests.shape[1], math.nan), np.float64)
+    found = []
+    for epoch in epochs:
+        day, interests = scenario.end_of(epoch), users.interests.copy()
+        for place, birth in births:
+            if birth.second <= day * DAY:
+                takes = birth.takes(Randomness(run.seed), users, place)
+                new = np.zeros(interests.shape[1])
+                new[len(new) - len(births) + place] = 1.0
+                interests[takes] = (1 - birth.weight) * interests[takes] + birth.weight * new
+        here = (people["since"].to_numpy() <= day) & (people["until"].to_numpy() > day)
+        known = interests[: len(here)][here]
+        found.append(known.mean(axis=0) if len(known) else np.full(interests.shape[1], math.nan))
+    return np.array(found, np.float64)
 
 
 def topics(run: Run, path: Place = None, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Return one picture of what the feed is about: shares of topics by epoch as areas, and beside them what people want.
 
-    Areas are stacked by demand, what is wanted most at the bottom and darkest; topics of births are striped. The bar at the right
-    is the demand at the end of the last epoch, see `topic_demand`, with the names of the topics that have room. A white gap is an
-    epoch in which nothing was shown. path, title, ax: as for `lorenz`.
+    Areas are stacked by demand at the end, what is wanted most at the bottom and darkest; topics of births are striped. At the
+    right is the demand, see `topic_demand`, with the names of the topics that have room: a bar where it is the same at the end of
+    every epoch, else the same epochs in small. A white gap is an epoch in which nothing was shown. path, title, ax: as for
+    `lorenz`.
     """
     from matplotlib.ticker import PercentFormatter
 
     page = sheet(ax, across=1, size=(WIDE, 4.2))
     axes = page.axes[0]
     epochs = _all_epochs(run)
-    demand = topic_demand(run, epochs[-1])
+    wanted = demands(run, epochs)
+    moves, demand = bool(np.ptp(np.nan_to_num(wanted), axis=0).max() > 0.005), wanted[-1]
     order = np.argsort(-np.nan_to_num(demand), kind="stable")
     shares = np.array([topic_shares(run, epoch) for epoch in epochs])[:, order]
     names = topic_names(run)
@@ -263,19 +277,21 @@ def topics(run: Run, path: Place = None, title: str | None = None, ax: Axes | No
     x = np.array(epochs, np.float64)
     if len(x) == 1:  # an area has no width of its own
         x, shares = x + np.array([-0.4, 0.4]), np.repeat(shares, 2, axis=0)
-    wide = (0.1 if len(epochs) > 1 else 0.4) * (x[-1] - x[0])
-    start, bottom, base = x[-1] + 0.5 * wide, np.zeros(len(x)), 0.0
+    wide = (0.4 if len(epochs) == 1 else 0.3 if moves else 0.1) * (x[-1] - x[0])
+    start, bottom, base = x[-1] + 0.06 * (x[-1] - x[0]), np.zeros(len(x)), np.zeros(len(x))
+    small = start + wide * (x - x[0]) / (x[-1] - x[0])
+    heights = wanted if moves else np.repeat([demand], len(x), axis=0)
     for place, (topic, colour) in enumerate(zip(order, colours, strict=True)):
         hatch = "///" if topic >= old else None
         how: dict[str, Any] = {"facecolor": colour, "linewidth": 0.6, "edgecolor": "white", "hatch": hatch}
         axes.fill_between(x, bottom, bottom + shares[:, place], **how)
-        axes.bar(start, demand[topic], wide, base, align="edge", **how)
+        axes.fill_between(small, base, base + heights[:, topic], **how)
         if demand[topic] >= 0.045:
             axes.annotate(
-                plain(names[topic], 18), (start + wide, base + demand[topic] / 2), (4, 0), textcoords="offset points",
+                plain(names[topic], 18), (start + wide, base[-1] + demand[topic] / 2), (4, 0), textcoords="offset points",
                 va="center", fontsize=9.5, color=INK, annotation_clip=False,
             )  # fmt: skip
-        bottom, base = bottom + shares[:, place], base + float(np.nan_to_num(demand[topic]))
+        bottom, base = bottom + shares[:, place], base + np.nan_to_num(heights[:, topic])
     framed(axes, y="share of impressions")
     over_epochs(axes, epochs)
     axes.set_xticks([tick for tick in axes.get_xticks() if x[0] <= tick <= x[-1]])
@@ -284,11 +300,12 @@ def topics(run: Run, path: Place = None, title: str | None = None, ax: Axes | No
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.spines["bottom"].set_visible(False)
     axes.grid(visible=False)
+    heading = "what people want,\nsame epochs" if moves else "what people\nwant"
     axes.annotate(
-        "what people\nwant", (start + wide / 2, 1), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=9.5,
+        heading, (start + wide / 2, 1), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=9.5,
         color=INK, annotation_clip=False,
     )  # fmt: skip
-    axes.annotate("what the feed shows", (x[0], 1), (0, 4), textcoords="offset points", va="bottom", fontsize=9.5, color=INK)
+    axes.annotate("what the\nfeed shows", (x[0], 1), (0, 4), textcoords="offset points", va="bottom", fontsize=9.5, color=INK)
     page.done(path, title)
     return axes
 

@@ -117,12 +117,12 @@ def over_epochs(
     bands = any(one.low is not None and np.isfinite(one.low).any() for one in series.values())
     known = [value for one in series.values() for value in one.values[np.isfinite(one.values)]]
     sentences = [
-        f"In {panel.unit}.", about, "Band: 95% interval over the seeds." if bands else "",
+        f"{panel.unit[0].upper()}{panel.unit[1:]}.", about, "Band: 95% interval over the seeds." if bands else "",
         "Dashed: a uniform feed of the same volume." if floors else "", "" if known else "It was not measured here.",
     ]  # fmt: skip
     table = Table(f"{panel.title}, {panel.unit}, by epoch", [what, *map(str, epochs)], rows)
     top = panel.top if max(known, default=0.0) <= (panel.top or 0.0) else None
-    spec = charts.lines([keys[name].line for name in series], top, what, bands, floors)
+    spec = charts.lines([keys[name].line for name in series], panel.unit, top, what, bands, floors)
     return Figure(panel.title, " ".join(filter(None, sentences)), spec, columns, table)
 
 

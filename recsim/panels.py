@@ -30,7 +30,7 @@ TITLES = {
     "gini_model": ("Concentration by the model", "Gini index"),
     "effective_items": ("Effective items", "items"),
     "novelty": ("Novelty of what is shown", "bits"),
-    "click_rate": ("What the benchmark sees", "clicks per impression"),
+    "click_rate": ("Click rate", "clicks per impression"),
     "feed_topics": ("Variety of a user's feed", "effective topics"),
     "homogeneity": ("How alike feeds are", "Jaccard index"),
     "miscalibration": ("Feed beside interests", "divergence in bits"),

@@ -10,13 +10,17 @@ import numpy as np
 
 from recsim import charts
 from recsim.archive import Run, versions
-from recsim.exposures import impressions, received
-from recsim.figures import Floats, Series, keys_of, lines_of, number_cells, over_epochs, told_epochs
+from recsim.drawing import topic_names
+from recsim.errors import RecsimError
+from recsim.exposures import demands, impressions, received, topic_shares
+from recsim.figures import Floats, Series, keys_of, lines_of, number_cell, number_cells, over_epochs, told_epochs
 from recsim.metrics import METRICS
 from recsim.pages import Cell, Figure, Key, Page, Row, Section, Table
 from recsim.panels import GROUPED, GROUPS, LINES, RUN, Panel
 from recsim.provenance import again, settings
 from recsim.rarity import lorenz
+from recsim.survival import curve
+from recsim.timelines import How, waited
 from recsim.verdict import full_epochs, numbers, verdict
 from recsim.world import Origin
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POINTS = 40  # of a curve, about
+TOPICS = 24  # that have a line in a chart
+HOWS: tuple[How, How] = ("shown", "clicked")
 
 
 def page(done: Run) -> Page:
@@ -37,7 +43,9 @@ def page(done: Run) -> Page:
             over_epochs(panel, epochs, _lines(wide, panel, epochs), kinds, "line") for panel in RUN]),
         Section("Who gets how much", [
             "Below is one epoch, that of the slider. A feed that shows all items alike would follow the diagonal."],
-            _exposure(done, epochs, kinds)),
+            [*_exposure(done, epochs, kinds), _topics(done, epochs)]),
+        *([Section("What is new", ["People who take a new interest up meet its items in the feed, or find them by themselves."],
+                   _discovery(done, kinds))] if len(done.discovery) else []),
         *([Section("Groups", ["Users are mainstream or niche by their true interests; popular items are the fewest that hold "
                               "80 % of true demand."], grouped)] if grouped else []),
         Section("All metrics", [], [_table(wide)]),
@@ -177,6 +185,66 @@ def _exposure(done: Run, epochs: Sequence[int], keys: Mapping[str, Key]) -> list
         Figure("Lorenz curve", about, charts.curve(lines), curves, shares),
         Figure("By rank", places, charts.ranks(lines, most), ranked, shares),
     ]
+
+
+def _topics(done: Run, epochs: Sequence[int]) -> Figure:
+    """Return the topics of the feed beside what people want, the most wanted first, at every epoch that is shown."""
+    shares = np.array([topic_shares(done, epoch) for epoch in epochs])
+    wanted, unknown = np.full(shares.shape, math.nan), ""
+    try:
+        wanted = demands(done, epochs)
+    except RecsimError as fault:
+        unknown = f" What people want is not known here: {fault}."
+    names, order = topic_names(done), np.argsort(-np.nan_to_num(wanted[-1]), kind="stable")
+    columns: dict[str, list[Any]] = {name: [] for name in ("e", "label", "v", "w")}
+    for place, epoch in enumerate(epochs):
+        for topic in order[:TOPICS]:
+            for name, value in zip(columns, (epoch, names[topic], shares[place, topic], wanted[place, topic]), strict=True):
+                columns[name].append(float(value) if name in "vw" else value)
+    rows = [
+        Row([Cell(names[topic], names[topic]), *number_cells([wanted[0, topic], wanted[-1, topic], *shares[:, topic]])])
+        for topic in order
+    ]
+    heads = ["topic", f"wanted, epoch {epochs[0]}", f"wanted, epoch {epochs[-1]}", *(f"shown, epoch {epoch}" for epoch in epochs)]
+    table = Table("Topics of the feed and what people want, shares", heads, rows)
+    top = float(np.nanmax([*shares.ravel(), *wanted.ravel(), 0.01]))
+    more = f" The {TOPICS} most wanted of {len(order)}." if len(order) > TOPICS else ""
+    about = f"At the epoch of the slider. Dot: share of what the feed shows; bar: share of what people truly want.{more}{unknown}"
+    return Figure("Topics of the feed and what people want", about, charts.beside_demand(top), columns, table, wide=True)
+
+
+def _discovery(done: Run, keys: Mapping[str, Key]) -> list[Figure]:
+    """Return for each new interest who has not met it yet, by the days since people could."""
+    found = []
+    for place, birth in enumerate(done.scenario.births):
+        people = done.discovery[done.discovery["birth"] == place]
+        if not len(people):
+            continue
+        columns: dict[str, list[Any]] = {name: [] for name in ("a", "x", "v", "lo", "hi", "m")}
+        rows = []
+        end = max(float(people["until"].max() - people["since"].min()), 0.0)
+        days, told = np.linspace(0, end, 2 * POINTS + 1), np.linspace(0, end, 6)
+        for how in HOWS:
+            key, steps = keys[LINES[how]], curve(*waited(people, how))
+            at, few = (np.searchsorted(steps.days, some, side="right") - 1 for some in (days, told))
+            marks = [int(turn % 10 == 5) for turn in range(len(days))]
+            parts = ([key.line.code] * len(days), days.tolist(), steps.survivor[at].tolist(), steps.low[at].tolist(),
+                     steps.high[at].tolist(), marks)  # fmt: skip
+            for name, part in zip(columns, parts, strict=True):
+                columns[name] += part
+            cells = [
+                number_cell(value, f"{value:.1%} ({low:.1%} to {high:.1%})")
+                for value, low, high in zip(steps.survivor[few], steps.low[few], steps.high[few], strict=True)
+            ]
+            rows.append(Row([Cell(LINES[how], LINES[how]), *cells], key.line.code))
+        about = (
+            f"Of {len(people):,} people who take it up, how many have not been shown an item of it, and not clicked one, yet. "
+            f"Band: 95% interval over the people (Kaplan and Meier)."
+        )
+        table = Table(f"Who has not met {birth.name} yet, by days", ["not yet", *(f"day {day:.4g}" for day in told)], rows)
+        spec = charts.waiting([keys[LINES[how]].line for how in HOWS])
+        found.append(Figure(f"Discovery of {birth.name}", about, spec, columns, table))
+    return found
 
 
 def _some(number: int) -> Any:

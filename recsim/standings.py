@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ def league(comparison: Comparison, path: Place = None, title: str | None = None)
     stands in each panel's title. Arms have the colours and markers of `recsim.palette`.
     path, title: as for `narrowing`. The figure is 6.4 inches wide and grows with the number of arms.
     """
+    from matplotlib.lines import Line2D
+
     table = comparison.differences
     first, *others = comparison.arms
     line = 0.26 if len(others) <= MANY else 0.15
@@ -50,6 +53,11 @@ def league(comparison: Comparison, path: Place = None, title: str | None = None)
             axes.set_yticks(range(len(others)), [plain(other) for other in others], fontsize=9.5 if len(others) <= MANY else 7.5)
     page.axes[0].set_ylim(max(1, len(others)) - 0.5, -0.5)
     seeds = len(comparison.seeds)
+    if seeds > 1:
+        how: dict[str, Any] = {"color": INK, "marker": "o", "mec": INK}
+        thick, thin = Line2D([], [], color=INK, linewidth=2.6), Line2D([], [], color=INK, linewidth=0.9)
+        filled = Line2D([], [], linestyle="", markersize=6, **how)
+        page.key([thick, thin, filled], ["95 % interval", "the same of all arms together", "p < 0.05 (Holm)"])
     heading = title or f"Paired differences to {first}, {seeds} seed{'s' * (seeds != 1)}"
     page.done(path, heading)
     return page.figure
@@ -134,7 +142,8 @@ def front(
     found: a comparison, a point an arm; or a study, or its frame, a point a point of its design. gain: a metric, of which more is
     better (aim "max") or less ("min"); cost: one of which less is better. Filled points, joined by steps, are on the front: no
     other is at least as good in both and better in one, by the means; `recsim.front` says with what probability. Arms that are
-    beaten are open; points of a study that are beaten are grey, and the key names those on the front.
+    beaten are open, and the key names those whose name has no room beside them; points of a study that are beaten are grey, and
+    the key names those on the front.
     path, title, ax: as for `lorenz`. Raises RecsimError for what is not there.
     """
     if aim not in ("max", "min"):
@@ -151,13 +160,17 @@ def front(
         turns = {place: divmod(turn, len(COLOURS)) for turn, place in enumerate(order)}
         ranked = {place: Look(COLOURS[colour], MARKERS[again % len(MARKERS)], ()) for place, (again, colour) in turns.items()}
         drawn = {name: ranked.get(place, Look(PALE, "o", ())) for place, name in enumerate(points.names)}
-    handles = {}
+    handles, bars = {}, list[Floats]()  # bars: what names beside points are not to cover
+    for one, other in pairwise(order):
+        corner = [points.cost[0, other], points.gain[0, one]]
+        bars += [np.array([[points.cost[0, end], points.gain[0, end]], corner]) for end in (one, other)]
     for place, name in enumerate(points.names):
         look, best = drawn[name], points.best[place]
         x, y = points.cost[:, place], points.gain[:, place]
         faint = {"color": look.colour, "linewidth": 1.2, "alpha": 0.9 if best or arms else 0.45, "zorder": 2}
         axes.plot(x[1:], [y[0]] * 2, **faint)  # type: ignore[arg-type]
         axes.plot([x[0]] * 2, y[1:], **faint)  # type: ignore[arg-type]
+        bars += [np.array([x[1:], [y[0]] * 2]).T, np.array([[x[0]] * 2, y[1:]]).T]
         (point,) = axes.plot(
             x[0], y[0], look.marker, color=look.colour if best else "white", mec=look.colour, mew=1.4,
             markersize=7.5 if best else 6, linestyle="", zorder=4 if best else 3,
@@ -175,6 +188,9 @@ def front(
             limits(low - room, high + room)
     if not np.isfinite(points.cost[0] + points.gain[0]).any():
         empty(axes)
+    if arms and page.own:
+        left = page.beside(dict(zip(points.names, zip(points.cost[0], points.gain[0], strict=True), strict=True)), bars)
+        handles = {name: handle for name, handle in handles.items() if name in left}
     page.key(list(handles.values()), handles)
     page.done(path, title)
     return axes

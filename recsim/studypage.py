@@ -16,11 +16,13 @@ from recsim.answers import Answer, answer_study
 from recsim.archive import versions
 from recsim.contrasts import Effects
 from recsim.designs import Factor
+from recsim.drawing import named
 from recsim.errors import RecsimError
 from recsim.figures import Series, between, keys_of, lines_of, number_cell, number_cells, over_epochs, told_epochs
 from recsim.files import read_toml
 from recsim.fronts import Front
 from recsim.inference import SURE, interval
+from recsim.metrics import METRICS as MEANINGS
 from recsim.outcomes import BESIDE, COST, COUNTED, in_words, told, told_apart
 from recsim.pages import ALL, Cell, Figure, Fold, Key, Page, Row, Section, Table
 from recsim.palette import COLOURS
@@ -29,6 +31,8 @@ from recsim.provenance import again, whole_file
 from recsim.stores import Store
 from recsim.studies import open_study
 from recsim.surfaces import Indices, Surface
+from recsim.tables import with_halves
+from recsim.verdict import numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +41,13 @@ METRICS = "coverage_model", "coverage", "gini", "novelty", "utility", "click_rat
 """What the page tells of, of these what a study has kept; else of its first metric."""
 POINTS = 1000  # rows of the table of points
 FEW = 12  # levels of a factor that has checkboxes
+ROOM = 6  # cells of a map beside each other that have room for their figure
+ANSWERED = "coverage", "utility"
+"""What the answer tells of besides the first metric."""
 TILES = 30  # of a map, each way
+
+Names = Mapping[str, Mapping[Any, str]]
+"""How levels are told, by factor; those of ranges are not in it."""
 
 
 def page(folder: Path) -> Page:
@@ -51,11 +61,10 @@ def page(folder: Path) -> Page:
     metrics = [name for name in METRICS if name in set(frame["metric"])] or [str(frame["metric"].iloc[0])]
     window = _window(frame)
     found, fault = _found(folder, asked["design"]["kind"], frame, metrics, window)
-    factors = [str(name) for name in frame if name not in BESIDE]
-    names = {name: told_apart(frame[name].tolist()) for name in factors if "levels" in asked["factors"][name]}
+    names = {name: told_apart(frame[name].tolist()) for name in _factors(frame) if "levels" in asked["factors"][name]}
     factor = next((name for name, levels in names.items() if 2 <= len(levels) <= FEW), "")
     keys = _keys(list(names[factor].values())) if factor else {}
-    moving = frame[frame["window"] == "every epoch"]
+    moving, ended = (frame[frame["window"] == one] for one in ("every epoch", window))
     epochs = told_epochs(sorted({int(epoch) for epoch in moving["epoch"]}))
     over = [
         over_epochs(panel, epochs, _lines(moving, metric, (factor, names[factor]), epochs), keys, factor)
@@ -65,11 +74,15 @@ def page(folder: Path) -> Page:
         Section("What the factors do", _notes(found), _answers(found, in_words(window)) if found else []),
         *([Section("Epoch by epoch", [f"Means over all points with a level of {factor}, each epoch by itself."], over)]
           if over else []),
-        Section("All points", [], [_points(frame[frame["window"] == window], names, metrics, factor, keys)]),
+        Section("All points", [], [_points(ended, names, metrics, factor, keys)]),
         _question(asked),
         _again(folder, asked, frame),
     ]
-    answer = [asked.get("about", ""), fault, _first(found).text() if found else "", _front_text(found), _missing(folder, frame)]
+    told_of = [metrics[0], *(name for name in ANSWERED if name in metrics[1:])]
+    answer = [
+        asked.get("about", ""), fault, *(_only(found, metric).text() for metric in told_of if found),
+        _range(ended, names, metrics[0]), _front_text(found), _missing(folder, frame),
+    ]  # fmt: skip
     shown = {factor: list(keys.values())} if factor else {}
     said = {epoch: f"{epoch}" for epoch in epochs} if over else {}
     told_first = [text for text in answer if text]
@@ -103,14 +116,41 @@ def _found(
         return found, f"Of cost and {metrics[0]} the study has no front yet: {fault}."
 
 
-def _first(found: Answer) -> Answer:
-    """Return the answer about the first metric alone."""
-    first = next(iter(found.effects or found.indices))
-    parts = {
-        name: {metric: one for metric, one in getattr(found, name).items() if metric == first}
-        for name in ("effects", "indices", "surfaces", "together")
-    }
+def _only(found: Answer, metric: str) -> Answer:
+    """Return the answer about one metric alone."""
+    kinds = "effects", "indices", "surfaces", "together"
+    parts = {kind: {name: part for name, part in getattr(found, kind).items() if name == metric} for kind in kinds}
     return replace(found, **parts)  # type: ignore[arg-type]
+
+
+def _range(frame: pd.DataFrame, names: Names, metric: str) -> str:
+    """Return what a metric is, and where its mean over the seeds is smallest and largest. frame, names: as for `_points`."""
+    rows = _at_end(frame[frame["metric"] == metric])
+    means = rows.groupby("point")["value"].mean().dropna()
+    if len(means) < 2:
+        return ""
+    levels = _levels_by_point(rows).to_dict("index")
+    (low, at_low), (high, at_high) = (
+        (text, ", ".join(f"{name} = {level}" for name, level in _said(levels[point], names).items()))
+        for text, point in zip(numbers([means.min(), means.max()]), (means.idxmin(), means.idxmax()), strict=True)
+    )
+    what = MEANINGS.get(metric, "")
+    return f"{metric}{what and f' ({what})'} goes from {low} at {at_low} to {high} at {at_high}, means over the seeds."
+
+
+def _factors(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a study's frame that hold levels."""
+    return [str(name) for name in frame if name not in BESIDE]
+
+
+def _levels_by_point(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the levels of each point: a row a point, in order, a column a factor."""
+    return rows.drop_duplicates("point").set_index("point")[_factors(rows)].sort_index()
+
+
+def _said(levels: Mapping[Any, Any], names: Names) -> dict[str, str]:
+    """Return the levels of a point as text, by factor. names: as for `_points`."""
+    return {str(name): names.get(str(name), {}).get(level, told(level)) for name, level in levels.items()}
 
 
 def _keys(levels: Sequence[str]) -> dict[str, Key]:
@@ -124,8 +164,8 @@ def _lines(
     """Return a metric by epoch for each level of a factor: the mean over points, with its interval over the seeds."""
     rows = rows[rows["metric"] == metric]
     factor, names = named_factor
-    named = rows.assign(level=[names[level] for level in rows[factor].tolist()])
-    table = named.groupby(["level", "epoch", "seed"], sort=False)["value"].mean().unstack("seed")
+    leveled = rows.assign(level=[names[level] for level in rows[factor].tolist()])
+    table = leveled.groupby(["level", "epoch", "seed"], sort=False)["value"].mean().unstack("seed")
     found = {}
     for level in dict.fromkeys(table.index.get_level_values("level")):
         values = np.array([interval(row) for row in table.loc[level].reindex(epochs).to_numpy(np.float64)])
@@ -138,7 +178,8 @@ def _notes(found: Answer | None) -> list[str]:
     """Return how the figures are to be read."""
     if found is None:
         return ["There is nothing to show here yet."]
-    return list(dict.fromkeys(one.foot() for one in list(found.effects.values())[:1]))
+    told_how = [one.reading("with its") for one in list(found.effects.values())[:1]]
+    return [text[0].upper() + text[1:] for text in told_how]
 
 
 def _answers(found: Answer, epochs: str) -> list[Figure]:
@@ -167,9 +208,10 @@ def _effects(metric: str, found: Effects) -> Figure:
              number_cell(row["p"], "-" if math.isnan(row["p"]) else f"{row['p']:.3f}")])
         for row in found.frame.to_dict("records")])  # fmt: skip
     sample = found.found.layout == "sample"
-    title = "from the low to the high end of the range" if sample else "difference to the first level"
+    called, unit = named(metric)
+    title = f"{'from the low to the high end of the range' if sample else 'difference to the first level'}, {unit}"
     about = f"With 95% intervals; filled where p < {1 - SURE:.2f} (Holm)."
-    return Figure(f"Effects on {metric}", about, charts.levels(title), columns, table)
+    return Figure(f"Effects on {metric}: {called[0].lower()}{called[1:]}", about, charts.levels(title), columns, table)
 
 
 def _level(level: Any, name: str) -> Cell:
@@ -181,16 +223,29 @@ def _level(level: Any, name: str) -> Cell:
 def _grid(found: Effects) -> Figure:
     """Return a map of the means over the first two factors, averaged over the others."""
     one, other, *rest = found.found.factors
-    levels = found.found.levels.assign(mean=found.found.values.mean(axis=1))
-    means = levels.groupby([one, other], sort=False)["mean"].mean()
-    pairs = [(found.found.said(one, a), found.found.said(other, b)) for a, b in means.index]
-    values = means.to_numpy(np.float64).tolist()
-    columns = {"xl": [a for a, _ in pairs], "label": [b for _, b in pairs], "v": values}
-    rows = [Row([Cell(a, a), Cell(b, b), cell]) for (a, b), cell in zip(pairs, number_cells(values), strict=True)]
+    points = list(zip(found.found.levels[one], found.found.levels[other], strict=True))
+    ends = {
+        pair: interval(found.found.values[[place for place, point in enumerate(points) if point == pair]].mean(axis=0))
+        for pair in dict.fromkeys(points)
+    }
+    pairs = [(found.found.said(one, a), found.found.said(other, b)) for a, b in ends]
+    values, lows, highs = (list(column) for column in zip(*ends.values(), strict=True))
+    columns: dict[str, list[Any]] = {"xl": [a for a, _ in pairs], "label": [b for _, b in pairs], "v": values}
+    columns |= {"lo": lows, "hi": highs}
+    texts = with_halves(values, highs)
+    roomy = len(set(columns["xl"])) <= ROOM
+    columns["t"] = [text.replace(" ", "\n", 1).replace("± ", "±") if roomy else "" for text in texts]
+    rows = [
+        Row([Cell(a, a), Cell(b, b), number_cell(value, text)])
+        for (a, b), value, text in zip(pairs, values, texts, strict=True)
+    ]
     metric = found.found.metric
+    called, unit = named(metric)
     table = Table(f"Means of {metric}", [one, other, metric], rows, words=2)
     over = ", averaged over the other factors" if rest else ""
-    return Figure(f"Map of {metric}", f"Across: {one}; up: {other}{over}.", charts.grid(len(set(columns["xl"]))), columns, table)
+    half = f"; ± half the {SURE:.0%} interval over the seeds" if np.isfinite(lows).any() else ""
+    about = f"{unit[0].upper()}{unit[1:]}{half}. Across: {one}; up: {other}{over}."
+    return Figure(f"Map of {metric}: {called[0].lower()}{called[1:]}", about, charts.grid(roomy), columns, table)
 
 
 def _indices(metric: str, found: Indices) -> Figure:
@@ -234,7 +289,7 @@ def _front(found: Front) -> Figure:
     """Return the points in the plane of cost and the first other metric, those on the front ringed."""
     cost, up, *_ = found.senses
     rows = found.frame.to_dict("records")
-    names = [found.found.called(row) for row in rows]
+    names = [f"{row['point']}: {found.found.called(row)}" for row in rows]
     keys = keys_of(["point"])
     code = keys["point"].line.code
     columns: dict[str, list[Any]] = {"label": names, "a": [code] * len(rows), "b": [int(row["front"]) for row in rows]}
@@ -263,30 +318,36 @@ def _front_text(found: Answer | None) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------ tables, provenance
-def _points(
-    frame: pd.DataFrame, names: Mapping[str, Mapping[Any, str]], metrics: Sequence[str], factor: str, keys: Mapping[str, Key]
-) -> Table:
+def _at_end(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last epoch of each point; points may differ in how many they have."""
+    return rows[rows["epoch"] == rows.groupby("point")["epoch"].transform("max")]
+
+
+def _points(frame: pd.DataFrame, names: Names, metrics: Sequence[str], factor: str, keys: Mapping[str, Key]) -> Table:
     """Return the means of all points over their seeds, a row a point. frame: of one window. names: of levels, by factor."""
-    rows = frame[frame["metric"].isin(metrics)]
-    factors, window = [str(name) for name in rows if name not in BESIDE], str(rows["window"].iloc[0])
-    rows = rows[rows["epoch"] == rows.groupby("point")["epoch"].transform("max")]  # points may differ in how many they have
-    levels = rows.drop_duplicates("point").set_index("point")[factors].sort_index()
-    means = rows.pivot_table(index="point", columns="metric", values="value", aggfunc="mean", dropna=False).reindex(levels.index)
+    rows = _at_end(frame[frame["metric"].isin(metrics)])
+    levels, window = _levels_by_point(rows), str(rows["window"].iloc[0])
     seeds = rows.groupby("point")["seed"].nunique()
-    there = [metric for metric in metrics if metric in means]
+    there = [metric for metric in metrics if metric in set(rows["metric"])]
     some = list(levels.index[:POINTS])
-    columns = {metric: number_cells(means.loc[some, metric].astype(float).tolist()) for metric in there}
+    columns = {}
+    for metric in there:
+        by_point = dict(list(rows[rows["metric"] == metric].groupby("point")["value"]))
+        ends = [interval(by_point.get(point, [])) for point in some]
+        texts = with_halves([mean for mean, _, _ in ends], [high for _, _, high in ends])
+        columns[metric] = [number_cell(mean, text) for (mean, _, _), text in zip(ends, texts, strict=True)]
     found = []
     for at, point in enumerate(some):
         at_levels = levels.loc[point]
         number = Cell(str(seeds[point]), int(seeds[point]))
-        said = {name: names.get(name, {}).get(at_levels[name], told(at_levels[name])) for name in factors}
+        said = _said(at_levels.to_dict(), names)
         cells = [Cell(str(point), int(point)), *(_level(at_levels[name], text) for name, text in said.items()), number]
         code = keys[said[factor]].line.code if factor else ""
         found.append(Row([*cells, *(columns[metric][at] for metric in there)], code))
     over = "The last epoch" if window == "every epoch" else f"Means over {in_words(window)}"
-    note = f"{over}." + (f" The first {POINTS:,} of {len(levels):,} points." if len(levels) > POINTS else "")
-    return Table("Means over the seeds", ["point", *factors, "seeds", *there], found, note, words=1 + len(factors))
+    half = f"; ± half the {SURE:.0%} interval (Student's t)" if seeds.max() > 1 else ""
+    note = f"{over}{half}." + (f" The first {POINTS:,} of {len(levels):,} points." if len(levels) > POINTS else "")
+    return Table("Means over the seeds", ["point", *levels, "seeds", *there], found, note, words=1 + len(levels.columns))
 
 
 def _question(asked: Mapping[str, Any]) -> Section:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsim.contrasts import Effects, digits
 from recsim.drawing import GRID, INK, PALE, WIDE, Floats, Place, empty, finite, framed, named, plain, sheet
 from recsim.errors import RecsimError, nearest
+from recsim.inference import interval
 from recsim.outcomes import BESIDE, COST, outcomes, rows_of, told_apart
 from recsim.studies import StudyResult
 from recsim.surfaces import Indices, Surface
@@ -59,8 +60,9 @@ def _levels(axes: Axes, found: Effects) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     what = "from the low to the high end of the range" if sample else "difference to the first level"
     seeds = len(found.found.seeds)
-    heading = f"{found.found.metric}, {found.found.window}, {seeds} seed{'s' * (seeds != 1)}"
-    framed(axes, heading, f"{what}, 95 % interval", grid="both")
+    called, unit = named(found.found.metric)
+    heading = f"{called} ({found.found.metric}), {found.found.window}, {seeds} seed{'s' * (seeds != 1)}"
+    framed(axes, heading, f"{what}, {unit}, 95 % interval", grid="both")
     if not np.isfinite(found.frame["mean"]).any():
         empty(axes)
 
@@ -92,19 +94,22 @@ def _map(axes: Axes, found: Surface) -> None:
     mean = found.predict({one.path: across.ravel(), other.path: up.ravel()})["mean"].to_numpy().reshape(across.shape)
     shades = axes.pcolormesh(across, up, mean, cmap="cividis", shading="gouraud")
     axes.plot(found.found.levels[one.path], found.found.levels[other.path], ".", color="white", mec=INK, markersize=6)
-    framed(axes, f"{found.found.metric}, {found.found.window}", plain(one.path, 40), plain(other.path, 40))
+    called, unit = named(found.found.metric)
+    framed(axes, f"{called} ({found.found.metric}), {found.found.window}", plain(one.path, 40), plain(other.path, 40))
     axes.grid(visible=False)
     axes.set_xscale("log" if one.log else "linear")
     axes.set_yscale("log" if other.log else "linear")
     bar = axes.figure.colorbar(shades, ax=axes)
-    bar.set_label(named(found.found.metric)[1], fontsize=10, color=INK)
+    bar.set_label(unit, fontsize=10, color=INK)
 
 
 # ----------------------------------------------------------------------------------------------------------- heat map
 def cells(
     study: StudyResult | pd.DataFrame, x: str, y: str, metric: str, group: str = "all", window: str | None = None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the means of a metric over seeds, and over all other factors, a row a level of *y*, a column a level of *x*.
+
+    Beside them, in a second such table, half their 95 % intervals over the seeds (Student's t), NaN for one seed.
 
     study, metric, group, window: as for `heat_map`. Levels that are numbers are sorted, others as the study lists them; NaN where
     no seed has a finite value; only seeds that have a value at every point count, where there is one, so that levels are
@@ -124,10 +129,21 @@ def cells(
         count = known.groupby("seed")["point"].nunique()
         whole = [seed for seed in count.index if count[seed] == count.max() == known["point"].nunique() and seed not in lacking]
         known = known[known["seed"].isin(whole)] if whole else known
-    table = known.pivot_table("value", y, x, aggfunc="mean", dropna=False, sort=False, observed=True)
+    how: dict[str, Any] = {"dropna": False, "sort": False, "observed": True}
+    seeds = known["seed"] if "seed" in known else [0] * len(known)
+    each = known.groupby([y, x, seeds], sort=False)["value"].mean().reset_index()
+    half = each.pivot_table("value", y, x, aggfunc=_half, **how)
+    table = known.pivot_table("value", y, x, aggfunc="mean", **how)
     listed = {factor: list(dict.fromkeys(rows[factor].tolist())) for factor in (x, y)}
     order = {name: sorted(some) if {type(level) for level in some} <= {int, float} else some for name, some in listed.items()}
-    return table.reindex(index=order[y], columns=order[x])
+    means, halves = (one.reindex(index=order[y], columns=order[x]) for one in (table, half))
+    return means, halves
+
+
+def _half(values: pd.Series) -> float:
+    """Return half the interval of a mean."""
+    mean, _, high = interval(values)
+    return high - mean
 
 
 def _rows(frame: pd.DataFrame, metric: str, group: str, window: str | None) -> pd.DataFrame:
@@ -142,21 +158,22 @@ def heat_map(
     study: StudyResult | pd.DataFrame, x: str, y: str, metric: str, group: str = "all", window: str | None = None,
     path: Place = None, title: str | None = None, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """Return one picture of a metric at the levels of two factors: a cell a pair, with its mean over the seeds as a number.
+    """Return one picture of a metric at the levels of two factors: a cell a pair, its mean over the seeds as a number.
 
     study: a study, or its frame. x, y: factors by path, such as "policy.epsilon"; over other factors the mean is taken. metric,
-    group, window: as for `recsim.outcomes.outcomes`. Grey is a pair without a value. path, title, ax: as for `lorenz`.
+    group, window: as for `recsim.outcomes.outcomes`. Below each mean stands half its 95 % interval
+    over the seeds (Student's t). Grey is a pair without a value. path, title, ax: as for `lorenz`.
     Raises RecsimError for what is not there.
     """
     import seaborn
 
-    table = cells(study, x, y, metric, group, window)
+    table, halves = cells(study, x, y, metric, group, window)
     high, wide = table.shape
-    page = sheet(ax, across=1, size=(max(WIDE, 1.6 + 0.62 * wide), 1.5 + 0.42 * max(high, 4)))
+    page = sheet(ax, across=1, size=(max(WIDE, 1.6 + 0.62 * wide), 1.5 + 0.46 * max(high, 4)))
     axes = page.axes[0]
     axes.set_facecolor(GRID)
     values = table.to_numpy(np.float64)
-    texts = np.array([[_number(value, values) for value in row] for row in values], object)
+    texts = np.vectorize(lambda value, half: _number(value, half, values), otypes=[object])(values, halves.to_numpy(np.float64))
     heading, unit = named(metric)
     known = values[np.isfinite(values)]
     low, high_end = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
@@ -168,16 +185,18 @@ def heat_map(
     turned = wide * max(map(len, names)) > 60
     axes.set_xticks(np.arange(wide) + 0.5, names, rotation=30 if turned else 0, ha="right" if turned else "center")
     axes.set_yticks(np.arange(high) + 0.5, lines, rotation=0)
-    framed(axes, heading, plain(x, 44), plain(y, 44))
+    beside = "\n± half the 95 % interval" if np.isfinite(halves.to_numpy(np.float64)).any() else ""
+    framed(axes, f"{heading}{beside}", plain(x, 44), plain(y, 44))
     axes.grid(visible=False)
     axes.invert_yaxis()
     page.done(path, title)
     return axes
 
 
-def _number(value: float, among: Floats) -> str:
-    """Return the text of a cell, with as many decimals as tell the cells apart; nothing for a gap."""
+def _number(value: float, half: float, among: Floats) -> str:
+    """Return the text of a cell, with as many decimals as tell the cells apart, half its interval below; nothing for a gap."""
     if not np.isfinite(value):
         return ""
     known = among[np.isfinite(among)]
-    return f"{value:.{digits(np.abs(known - known.mean()))}f}"
+    decimals = digits(np.abs(known - known.mean()))
+    return f"{value:.{decimals}f}" + (f"\n±{half:.{decimals}f}" if np.isfinite(half) else "")

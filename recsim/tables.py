@@ -42,6 +42,16 @@ def with_half(value: float, half: float, decimals: int, sign: str = "") -> str:
     return f"{text} ± {half:,.{decimals}f}" if math.isfinite(half) else text
 
 
+def with_halves(means: Sequence[float], highs: Sequence[float]) -> list[str]:
+    """Return means with half their intervals, of which the upper ends are given, all with as many decimals.
+
+    >>> with_halves([0.1, 0.25], [0.12, math.nan])
+    ['0.100 ± 0.020', '0.250']
+    """
+    decimals = decimals_for(means)
+    return [with_half(mean, high - mean, decimals) for mean, high in zip(means, highs, strict=True)]
+
+
 def blocks_of(heads: list[str], columns: list[list[str]], width: int) -> str:
     """Return columns beside each other under the same heads of lines, in as many blocks as fit the width."""
     room = max(map(len, heads))

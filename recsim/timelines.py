@@ -142,9 +142,18 @@ def trajectories(
             axes.set_xlabel("")
     several = {} if len(arms) == 1 else {name: _line(drawn[name]) for name in arms}
     key = several | ({FLOOR_NAME: floor_handle()} if any(floors) else {})
+    if len(names) == 1 and page.ends({name: _end(*arms[name].by_epoch(names[0])) for name in several}):
+        key = {name: handle for name, handle in key.items() if name not in several}
     page.key(list(key.values()), key)
     page.done(path, title)
     return page.figure
+
+
+def _end(epochs: Floats, values: Floats) -> tuple[float, float]:
+    """Return where the line of a mean over the seeds ends."""
+    mean = bands(values)[0]
+    known = np.flatnonzero(np.isfinite(mean))
+    return (float(epochs[known[-1]]), float(mean[known[-1]])) if len(known) else (math.nan, math.nan)
 
 
 def _trajectory(axes: Axes, arms: Mapping[str, _Arm], metric: str, drawn: Mapping[str, Look]) -> bool:
@@ -256,6 +265,8 @@ def discovery(
     axes.set_ylim(0, 1)
     axes.set_xlim(0, None)
     several = {name: _line(drawn[name]) for name in curves} if len(curves) > 1 else {}
+    if page.ends({name: (float(curves[name][0].days[-1]), float(curves[name][0].survivor[-1])) for name in several}):
+        several = {}
     page.key(list(several.values()), several)
     page.done(path, title)
     return axes
@@ -348,6 +359,8 @@ def benchmark(
         heading = f"{plain(name)}\n{told}" if len(arms) > 1 else told
         framed(axes, heading, y="" if place % 2 else "first trained model = 1")
         over_epochs(axes, [int(epoch) for epoch in _trained(arm)])
+        if place < len(arms) - 2:
+            axes.set_xlabel("")
     page.axes[0].set_ylim(0, 1.06 * highest)
     page.key([_line(style) for style in styles.values()], [text for text, _ in lines.values()])
     page.done(path, title)

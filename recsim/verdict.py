@@ -44,10 +44,11 @@ def numbers(values: Sequence[float | None]) -> list[str]:
     return ["" if x is None else f"{x:,.{decimals}f}" if math.isfinite(x) else "-" for x in values]
 
 
-def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
+def verdict(by_epoch: pd.DataFrame, learns: bool, where: str = "") -> str:
     """Return one sentence that answers whether the loop narrows the feed.
 
-    by_epoch: a row an epoch, a column a metric. learns: whether the recommender learns from clicks at all. The first
+    by_epoch: a row an epoch, a column a metric. learns: whether the recommender learns from clicks at all. where: what the
+    figures are of, such as "under greedy"; "" where that is plain. The first
     trained model is compared with the last, in epochs that are not cut short. Coverage and effective items depend on
     the number of impressions: they are judged as shares of what a uniform feed of the same volume would have. A change
     below 5 % counts as none.
@@ -63,10 +64,11 @@ def verdict(by_epoch: pd.DataFrame, learns: bool) -> str:
     sign = {metric: _direction(_of_floor(first, metric), _of_floor(last, metric)) for metric in JUDGED}
     fell, rose = -1 in sign.values(), 1 in sign.values()
     answer = "Yes" if fell and not rose else "In part" if fell else "No, it widens it" if rose else "No"
-    told = ", and ".join(_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
+    *changes, change = (_change(metric, first[metric], last[metric], sign[metric]) for metric in JUDGED)
+    told = f"{', '.join(changes)}, and {change}"
     end = "last" if full.index[-1] == by_epoch.index[-1] else "last full one"
     between = f"from the first trained model (epoch {full.index[0]}) to the {end} (epoch {full.index[-1]})"
-    return f"{question} {answer}: {between} {told}.{_grown(first, last)}"
+    return f"{question} {answer}{where and f', {where}'}: {between} {told}.{_grown(first, last)}"
 
 
 def full_epochs(by_epoch: pd.DataFrame) -> pd.DataFrame:

@@ -109,6 +109,25 @@ def test_names_that_mean_harm_do_none(name: str, given: dict[str, Any], tmp_path
     figure.savefig(io.BytesIO(), format="svg")
 
 
+def test_a_column_of_print_holds_what_is_drawn_into_it(given: dict[str, Any]) -> None:
+    """In axes of 3.5 inches nothing is cut, the key covers no label, and most of the width is left to the picture."""
+    arms = rs.compare({"greedy": WORLD, "epsilon-greedy": WORLD, "human-first": WORLD}, 2, warm_up=0, workers=1, progress=False)
+    draws: list[Draw] = [
+        lambda ax: plot.trajectories(arms, "coverage_model", ax=ax), lambda ax: plot.front(arms, ax=ax),
+        lambda ax: plot.discovery(arms, ax=ax), lambda ax: plot.lorenz(given["run"], ax=ax),
+    ]  # fmt: skip
+    for draw in draws:
+        figure = Figure(figsize=(3.5, 2.8), layout="constrained")
+        axes = figure.subplots()
+        draw(ax=axes)
+        figure.draw_without_rendering()
+        key = axes.get_legend().get_window_extent()
+        assert axes.get_position().width > 0.55
+        assert not key.overlaps(axes.xaxis.label.get_window_extent()) and not key.overlaps(axes.get_window_extent())
+        for part in (key, *(text.get_window_extent() for text in (axes.xaxis.label, axes.yaxis.label))):
+            assert figure.bbox.padded(1).contains(part.x0, part.y0) and figure.bbox.padded(1).contains(part.x1, part.y1)
+
+
 @pytest.mark.parametrize("name", sorted(name for name, (_, alone) in EXAMPLES.items() if alone))
 def test_figures_are_drawn_into_the_axes_that_are_given(name: str, given: dict[str, Any]) -> None:
     """What is drawn is in that Axes, under its title, and the rest of the figure stays as it was."""

@@ -14,7 +14,9 @@ from small_studies import TINY, study_now, study_of
 import recsim as rs
 from recsim import plot
 from recsim.comparison import LEAGUE
+from recsim.drawing import sheet
 from recsim.fronts import unbeaten
+from recsim.inference import interval
 from recsim.palette import looks
 from recsim.studypictures import cells
 
@@ -58,6 +60,7 @@ def test_the_league_draws_the_differences_and_their_intervals(compared: rs.Compa
         assert ends == pytest.approx(rows[["low", "high"]].to_numpy(float))
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert names == list(ARMS)[1:]
+    assert {"95 % interval", "the same of all arms together", "p < 0.05 (Holm)"} <= set(texts(figure))
 
 
 # --------------------------------------------------------------------------------------------------------------- front
@@ -74,6 +77,20 @@ def test_the_front_marks_those_whom_nobody_beats(compared: rs.Comparison, gain: 
         assert any(np.allclose(ends, [[x, x], [table["mean_low"], table["mean_high"]]]) for ends in upright)
     steps = next(one for one in axes.lines if one.get_drawstyle() == "steps-post")
     assert np.asarray(steps.get_xdata(), float) == pytest.approx(np.sort(cost[best]))
+
+
+def test_each_arm_of_a_front_is_named_once_where_nothing_is_covered(compared: rs.Comparison) -> None:
+    """A name stands beside its point where it covers no other name and no point, else in the key; a crowd is in the key."""
+    page = sheet(None, across=1)
+    axes = page.axes[0]
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    places = {"far": (5.0, 5.0), "near": (9.0, 9.0), "one": (1.0, 1.0), "same": (1.0, 1.0), "again": (1.0, 1.0)}
+    left = page.beside({**places, "fourth": (1.0, 1.0), "fifth": (1.0, 1.0)}, [np.array([[5, 0], [5, 10]])])
+    assert left == {"fifth"}  # there are four corners
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 6 and not any(one.count_overlaps(boxes[:at]) for at, one in enumerate(boxes))
+    named = texts(plot.front(compared).figure)
+    assert [named.count(arm) for arm in ARMS] == [1] * len(ARMS)
 
 
 def test_the_front_of_a_study_names_its_best_points(study: rs.StudyResult) -> None:
@@ -123,16 +140,18 @@ def test_doses_are_drawn_with_their_bands() -> None:
 # ------------------------------------------------------------------------------------------------------------ heat map
 def test_a_heat_map_has_the_means_over_seeds(study: rs.StudyResult) -> None:
     """Cells are means over the seeds, levels of numbers sorted, others as listed; each number stands in its cell."""
-    table = cells(study, "slate", "policy", "click_rate")
+    table, halves = cells(study, "slate", "policy", "click_rate")
     rows = study.frame[(study.frame["metric"] == "click_rate") & (study.frame["group"] == "all")]
     assert list(table.columns) == [2, 4, 10] and list(table.index) == list(dict.fromkeys(rows["policy"]))
     for policy in table.index:
         for slate in table.columns:
             ours = rows[(rows["policy"] == policy) & (rows["slate"] == slate)]["value"]
             assert len(ours) == 3 and table.loc[policy, slate] == pytest.approx(ours.mean())
+            assert halves.loc[policy, slate] == pytest.approx(interval(ours)[2] - ours.mean())
     axes = plot.heat_map(study.frame, "slate", "policy", "click_rate")
-    written = [float(text.get_text()) for text in axes.texts]
-    assert written == pytest.approx(table.to_numpy().ravel(), abs=0.0051)
+    written = np.array([[float(part) for part in text.get_text().split("\n±")] for text in axes.texts])
+    assert written[:, 0] == pytest.approx(table.to_numpy().ravel(), abs=0.0051)
+    assert written[:, 1] == pytest.approx(halves.to_numpy().ravel(), abs=0.0051)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "4", "10"]
     assert np.allclose(axes.collections[0].get_array(), table.to_numpy())  # type: ignore[arg-type]
 
@@ -143,13 +162,13 @@ def test_a_pair_without_a_value_is_a_gap(study: rs.StudyResult) -> None:
     here = (frame["slate"] == 2) & (frame["metric"] == "gini")
     frame.loc[here & (frame["point"] == frame["point"].min()), "value"] = math.inf
     frame = frame[~((frame["slate"] == 10) & (frame["point"] == frame["point"].max() - 1))]
-    table = cells(frame, "slate", "policy", "gini")
+    table, _ = cells(frame, "slate", "policy", "gini")
     assert table.isna().sum().sum() == 2
     assert sum(text.get_text() != "" for text in plot.heat_map(frame, "slate", "policy", "gini").texts) == 4
     nothing = frame.assign(value=math.nan)
     assert not [text for text in plot.heat_map(nothing, "slate", "policy", "gini").texts if text.get_text()]
     more = pd.concat([study.frame.assign(more=1), study.frame.assign(more=2, value=study.frame["value"] + 2)])
-    assert np.allclose(cells(more, "slate", "policy", "gini"), cells(study, "slate", "policy", "gini") + 1)
+    assert np.allclose(cells(more, "slate", "policy", "gini")[0], cells(study, "slate", "policy", "gini")[0] + 1)
 
 
 def test_levels_are_compared_over_the_same_seeds(study: rs.StudyResult) -> None:
@@ -157,13 +176,14 @@ def test_levels_are_compared_over_the_same_seeds(study: rs.StudyResult) -> None:
     frame = study.frame
     lacking = frame[~((frame["point"] == frame["point"].max()) & (frame["seed"] == frame["seed"].max()))]
     without = frame[frame["seed"] < frame["seed"].max()]
-    pd.testing.assert_frame_equal(cells(lacking, "slate", "policy", "gini"), cells(without, "slate", "policy", "gini"))
-    assert not np.allclose(cells(lacking, "slate", "policy", "gini"), cells(frame, "slate", "policy", "gini"))
+    for one, other in zip(cells(lacking, "slate", "policy", "gini"), cells(without, "slate", "policy", "gini"), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    assert not np.allclose(cells(lacking, "slate", "policy", "gini")[0], cells(frame, "slate", "policy", "gini")[0])
 
 
 def test_the_cost_of_a_study_is_mapped_too(study: rs.StudyResult) -> None:
     """It follows from what was kept, as in rs.front."""
-    table = cells(study, "slate", "policy", "cost")
+    table, _ = cells(study, "slate", "policy", "cost")
     costs = rs.front(study.frame, {"cost": "min", "gini": "min"}).frame
     assert sorted(table.to_numpy().ravel()) == pytest.approx(sorted(costs["cost"]))
 

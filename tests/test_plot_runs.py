@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from plotted import WORLD, changed, line, texts
@@ -137,16 +139,23 @@ def test_topic_demand_is_what_the_people_of_the_world_want(run: rs.Run, last: in
 
 
 def test_topics_are_drawn_with_demand_beside_them(run: rs.Run, last: int) -> None:
-    """The heights of the bar are the demand, from the most wanted up, and the areas end at the shares of the last epoch."""
+    """Areas end at the shares of the last epoch; beside them are those of demand, from before a birth to what it has become."""
     axes = plot.topics(run)
-    demand, shares = exposures.topic_demand(run, last), exposures.topic_shares(run, last)
+    before, demand = (exposures.topic_demand(run, epoch) for epoch in (0, last))
     order = np.argsort(-demand, kind="stable")
-    heights = [bar.get_height() for bar in axes.patches]  # type: ignore[attr-defined]
-    assert heights == pytest.approx(demand[order].tolist())
-    for area, upto in zip(axes.collections, np.cumsum(shares[order]), strict=True):
+
+    def upto(area: Any, at: float) -> float:
         corners = area.get_paths()[0].vertices
-        assert corners[corners[:, 0] == last][:, 1].max() == pytest.approx(upto)
-    assert "new" in texts(axes)
+        return float(corners[np.isclose(corners[:, 0], at)][:, 1].max())
+
+    shown, wanted = axes.collections[::2], axes.collections[1::2]
+    assert [upto(area, last) for area in shown] == pytest.approx(np.cumsum(exposures.topic_shares(run, last)[order]))
+    ends = [wanted[0].get_paths()[0].vertices[:, 0].min(), wanted[0].get_paths()[0].vertices[:, 0].max()]
+    for end, level in zip(ends, (before, demand), strict=True):
+        assert [upto(area, end) for area in wanted] == pytest.approx(np.cumsum(level[order]))
+    assert {"new", "what people want,\nsame epochs"} <= set(texts(axes))
+    still = exposures.topics(rs.run(WORLD.but(births=()), seed=3, progress=False))
+    assert "what people\nwant" in texts(still)
 
 
 # ------------------------------------------------------------------------------------------------------------ item map

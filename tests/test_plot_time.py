@@ -12,6 +12,7 @@ from plotted import WORLD, changed, line, texts, with_history
 import recsim as rs
 from recsim import plot, survival
 from recsim.benchmark import alarm
+from recsim.drawing import sheet
 from recsim.inference import interval
 from recsim.palette import looks
 from recsim.timelines import waited
@@ -48,6 +49,18 @@ def test_lines_are_means_over_seeds_with_their_intervals(compared: rs.Comparison
             bands = [set(np.round(area.get_paths()[0].vertices[:, 1], 9)) for area in axes.collections]
             assert any(set(np.round(ends[:, 1:].ravel(), 9)) <= band for band in bands)
     assert {*ARMS} <= set(texts(plot.trajectories(compared)))
+
+
+def test_lines_have_their_names_at_their_ends_where_these_lie_apart(compared: rs.Comparison) -> None:
+    """Ends a line of text apart are named there, and ends closer than that, or more than six, are left to the key."""
+    page = sheet(None, across=1)
+    page.axes[0].set(xlim=(0, 1), ylim=(0, 1))
+    assert not page.ends({"one": (1.0, 0.5), "other": (1.0, 0.52)})
+    assert not page.ends({str(at): (1.0, at / 7) for at in range(7)}) and not page.axes[0].texts
+    assert page.ends({"one": (1.0, 0.5), "other": (1.0, 0.6)})
+    assert [(text.get_text(), text.xy) for text in page.axes[0].texts] == [("one", (1.0, 0.5)), ("other", (1.0, 0.6))]
+    figure = plot.trajectories(compared, "coverage")
+    assert [texts(figure).count(arm) for arm in ARMS] == [1] * len(ARMS)
 
 
 def test_floors_are_drawn_dashed(compared: rs.Comparison, run: rs.Run) -> None:

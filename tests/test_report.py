@@ -16,17 +16,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import PLAIN, call, quietly, stopped
+from plotted import WORLD
 
 import recsim as rs
 from recsim import armspage, charts, runpage
 from recsim.cells import Cell
 from recsim.comparison import Comparison
 from recsim.console import printable
+from recsim.drawing import topic_names
 from recsim.errors import RecsimError
+from recsim.exposures import topic_demand, topic_shares
+from recsim.inference import interval
 from recsim.metrics import METRICS
 from recsim.outcomes import told
 from recsim.pages import Figure, Text
 from recsim.rarity import lorenz
+from recsim.survival import curve
+from recsim.tables import with_halves
+from recsim.timelines import waited
 from recsim.verdict import numbers
 
 NASTY = [
@@ -105,9 +112,10 @@ def page(compared: rs.Comparison, tmp_path_factory: pytest.TempPathFactory) -> R
 
 
 def made(
-    names: list[str], seeds: int = 2, epochs: int = 4, value: Callable[[int, int, int], float] | None = None, about: str = ""
-) -> Comparison:
-    """Return a comparison of made-up cells. value: of arm, seed and epoch, for all metrics."""
+    names: list[str], seeds: int = 2, epochs: int = 4, value: Callable[[int, int, int], float] | None = None, about: str = "",
+    lost: Callable[[int], float] = float,
+) -> Comparison:  # fmt: skip
+    """Return a comparison of made-up cells. value: of arm, seed and epoch, for all metrics; lost: clicks of an arm."""
     value = value or (lambda arm, seed, epoch: 0.1 + 0.01 * arm + 0.001 * seed * (1 + arm % 3) + 0.1 / (1 + epoch))
     days = PLAIN.retrain.every * (epochs - 1) + 2.0
     arms = {name: PLAIN.but(days=max(days, 2.0), about=about) for name in names}
@@ -116,7 +124,7 @@ def made(
         (name, seed): Cell(
             {"epoch": np.arange(epochs, dtype=np.int32)} | {
                 metric: np.array([value(arm, seed, epoch) for epoch in range(epochs)]) for metric in [*METRICS, *groups]
-            }, TOTALS | {"feed_clicks": 200.0 - arm + seed}, "00" * 32,
+            }, TOTALS | {"feed_clicks": 200.0 - lost(arm) + seed}, "00" * 32,
         ) for arm, name in enumerate(names) for seed in range(1, seeds + 1)
     }  # fmt: skip
     strengths = pd.DataFrame([], columns=["arm", "setting", "strength", "cost", "reached", "monotone"])
@@ -131,9 +139,23 @@ def test_a_comparison_is_answered_first(compared: rs.Comparison, page: Reader) -
     assert "Does the loop narrow the feed?" in answer
     first = compared.history[(compared.history["arm"] == "plain") & (compared.history["metric"] == "coverage_model")]
     table = first.pivot(index="epoch", columns="seed", values="value")
-    change, before, after = re.findall(r"moves by ([-+.\d]+) \(.*? from epoch (\d+) to (\d+),", answer)[0]
+    change, low, before, after = re.findall(
+        r"moves by ([-+.\d]+) percentage points \(95% interval ([-+.\d]+) to .*? from epoch (\d+) to (\d+):", answer)[0]
     assert (int(before), int(after)) == (1, 3)  # the last epoch is cut short
-    assert float(change) == pytest.approx(float((table.loc[3] - table.loc[1]).mean()), abs=5e-4)
+    moved = interval((table.loc[3] - table.loc[1]).to_numpy())
+    assert [float(change), float(low)] == pytest.approx([100 * moved[0], 100 * moved[1]], abs=0.051)
+
+
+def test_the_answer_tells_gains_other_cures_and_harm() -> None:
+    """A cure with a cost below 0 is said to gain; others that help stand with their cost, and those that harm by name."""
+    shown, lost = (0.3, 0.5, 0.6, 0.1, 0.3), (0.0, -10.0, 50.0, 0.0, 0.0)
+    names = ["plain", "free", "dear", "worse", "same"]
+    done = made(names, 4, 4, lambda arm, seed, _: shown[arm] + 0.002 * seed, lost=lambda arm: lost[arm])
+    answer = " ".join(armspage.page(done).answer)
+    assert "the cheapest of them is free, which costs nothing, but gains 10.0 ± 0.0 clicks per 1,000 visits." in answer
+    assert "Under free the model shows 50.5% of the catalogue, under plain 30.5%: +20.0 percentage points" in answer
+    assert "What also helps, with its cost in clicks per 1,000 visits: dear (50.0 ± 0.0)." in answer
+    assert "Under worse the model shows less than under plain." in answer
 
 
 def test_the_final_table_is_that_of_the_comparison(compared: rs.Comparison, page: Reader) -> None:
@@ -212,6 +234,28 @@ def test_a_run_says_what_its_history_says(small: rs.Scenario, tmp_path: Path) ->
     assert {chart["columns"].get("e", [0])[-1] for chart in found.data["charts"].values()} == {done.epochs - 1}
 
 
+def test_a_run_says_what_people_want_and_when_they_find_what_is_new(tmp_path: Path) -> None:
+    """Topics stand with their share of the feed and of demand at every epoch; who has not met what is new is as survival says."""
+    done = rs.run(WORLD, seed=3, progress=False)
+    found = read(rs.report(done, tmp_path / "page.html"))
+    drawn, names = found.figure("Topics of the feed and what people want"), topic_names(done)
+    for epoch in (0, done.epochs - 1):
+        here = [at for at, one in enumerate(drawn["e"]) if one == epoch]
+        order = [names.index(drawn["label"][at]) for at in here]
+        assert sorted(order) == list(range(len(names)))
+        assert np.allclose([drawn["v"][at] for at in here], topic_shares(done, epoch)[order], rtol=1e-4)
+        assert np.allclose([drawn["w"][at] for at in here], topic_demand(done, epoch)[order], rtol=1e-4)
+    assert [row[0] for row in found.tables["Topics of the feed and what people want, shares"][1:]] == [names[at] for at in order]
+    drawn = found.figure("Discovery of new")
+    for how, code in (("shown", "a0"), ("clicked", "a2")):
+        steps = curve(*waited(done.discovery, how))
+        ours = [at for at, one in enumerate(drawn["a"]) if one == code]
+        told_ = [steps.survivor[steps.days <= drawn["x"][at] + 1e-9][-1] for at in ours]
+        assert np.allclose([drawn["v"][at] for at in ours], told_, rtol=1e-4) and min(told_) < 1
+    plain = read(rs.report(rs.run(WORLD.but(births=()), seed=3, progress=False), tmp_path / "plain.html"))
+    assert "What is new" not in plain.texts["h2"] and "What is new" in found.texts["h2"]
+
+
 def test_a_study_says_what_it_answers(tmp_path: Path) -> None:
     """The page of a study answers as `answer_study` does, and has the mean of each point."""
     study = rs.Study(
@@ -234,7 +278,12 @@ def test_a_study_says_what_it_answers(tmp_path: Path) -> None:
     means = rows.groupby("point")["value"].mean()
     heads, *points = found.tables["Means over the seeds"]
     place = [head.strip() for head in heads].index("coverage_model")
-    assert [row[place] for row in points] == numbers(means.tolist())
+    ends = rows.groupby("point")["value"].apply(lambda values: interval(values)[2])
+    assert [row[place] for row in points] == with_halves(means.tolist(), ends.tolist())
+    assert f"goes from {means.min():.3f} at " in found.texts["section"][0]
+    drawn = found.figure("Map of coverage_model: coverage by the model")
+    assert [text.split("\n")[0] for text in drawn["t"]] == numbers(drawn["v"])
+    assert np.allclose(drawn["hi"], ends, rtol=1e-4)
     assert [row[2] for row in points] == [told(level) for level in (3, 5, 3, 5)]
     assert any("ringed" in text.lower() for text in found.texts["figcaption"])
 
@@ -274,10 +323,13 @@ def test_a_page_says_over_which_epochs_its_figures_go(tmp_path: Path) -> None:
         assert answer.text() in found.texts["section"][0]
         effects = answer.effects["gini"]
         assert [row[2] for row in found.tables["Effects on gini"][1:]] == numbers(effects.frame["mean"].tolist())
-        assert [row[3] for row in found.tables["Means over the seeds"][1:]] == numbers(effects.found.values.mean(axis=1).tolist())
+        ends = [interval(values) for values in effects.found.values]
+        means = with_halves([mean for mean, _, _ in ends], [high for _, _, high in ends])
+        assert [row[3] for row in found.tables["Means over the seeds"][1:]] == means
         assert ("figures are of", words) in zip(found.texts["dt"], found.texts["dd"], strict=True)
         assert any(text.startswith("Effects on gini") and f"Means over {words}." in text for text in found.texts["figcaption"])
-        assert effects.foot() in " ".join(found.texts["p"])
+        reading = effects.reading("with its")
+        assert reading[0].upper() + reading[1:] in found.texts["p"]
 
 
 @pytest.mark.parametrize(("design", "caption"), [
@@ -484,7 +536,7 @@ def test_points_with_fewer_epochs_stand_in_the_table(tmp_path: Path) -> None:
     rows = read(rs.report(found)).tables["Means over the seeds"][1:]
     assert [row[0] for row in rows] == ["0", "1"]
     means = found.frame[found.frame["group"] == "all"].groupby("point")["value"].mean()
-    assert [row[-1] for row in rows] == numbers(means.tolist())
+    assert [row[-1].split(" ")[0] for row in rows] == numbers(means.tolist())
 
 
 def test_the_command_says_where_the_page_is(small: rs.Scenario, tmp_path: Path) -> None:
@@ -498,14 +550,29 @@ def test_the_command_says_where_the_page_is(small: rs.Scenario, tmp_path: Path) 
     assert found["bytes"] == (tmp_path / "x.html").stat().st_size
 
 
+def test_names_that_are_alike_at_first_are_told_apart() -> None:
+    """Names of columns of a map and of points of a front that have no room lose their middles, not their ends."""
+    converter = pytest.importorskip("vl_convert")
+    names = [f"{'a name that is long enough ' * 2}{number}" for number in (1, 2)]
+    rows = [
+        {"xl": name, "label": f"row {place}", "x": place, "v": place, "b": 1, "t": "1\n±1"}
+        for place, name in enumerate(names)
+    ]
+    front = charts.front([charts.Line("a0", "#3c69f0", "circle")], "x", "y")
+    for spec, some in ((charts.grid(True), rows), (front, [row | {"a": "a0", "label": row["xl"]} for row in rows])):
+        svg = converter.vegalite_to_svg(spec | {"width": 500, "datasets": {"rows": some}})
+        said = [text for text in re.findall(r">([^<]+)</text>", svg) if text.startswith("a name")]
+        assert [(text[-3:], "…" in text) for text in said] == [("h 1", True), ("h 2", True)]
+
+
 def test_every_chart_is_of_the_grammar() -> None:
     """Each kind of chart is accepted by the schema of Vega-Lite, and takes the two parameters of the page."""
     looks = [charts.Line("a0", "#3c69f0", "circle"), charts.Line("a1", "#c38700", "square", (4.0, 2.0))]
     ends = (0.0, 1.0), (0.0, 1.0)
     for spec in (
-        charts.lines(looks), charts.curve(looks), charts.ranks(looks, 9), charts.plane(looks, "x", "y", ends),
-        charts.differences(looks, "d"), charts.front(looks, "x", "y"), charts.levels("d"), charts.grid(3),
-        charts.surface((True, False)),
+        charts.lines(looks, "share"), charts.curve(looks), charts.ranks(looks, 9), charts.plane(looks, "x", "y", ends),
+        charts.differences(looks, "d"), charts.front(looks, "x", "y"), charts.levels("d"), charts.grid(True), charts.grid(False),
+        charts.surface((True, False)), charts.beside_demand(0.3), charts.waiting(looks),
     ):  # fmt: skip
         assert {one["name"] for one in spec["params"]} >= {"shown", "epoch"}
         assert "url" not in json.dumps(spec)

@@ -237,6 +237,31 @@ def test_epochs_are_scrubbed_by_keyboard(kind: str, caption: str, browser: Brows
     page.close()
 
 
+def test_the_slider_stays_in_reach_on_a_phone(browser: Browser, pages: dict[str, Path]) -> None:
+    """Wherever one has scrolled to, the slider is on the screen, covers no more than a line, and every checkbox can be seen."""
+    page, faults = opened(browser, pages["comparison"], 390)
+    page.evaluate("document.querySelectorAll('.chart')[3].scrollIntoView()")
+    box = page.locator("#epoch").bounding_box()
+    high = page.evaluate("window.innerHeight")
+    assert box is not None and high - 60 < box["y"] < box["y"] + box["height"] <= high
+    assert page.locator(".keys").evaluate("keys => keys.scrollHeight <= keys.clientHeight")
+    assert faults == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 800])
+def test_no_head_of_a_table_is_broken_within_a_word(width: int, browser: Browser, pages: dict[str, Path]) -> None:
+    """Each word in a head of the tables of points and of settings stands in one line."""
+    page, _ = opened(browser, pages["study"], width)
+    heads = page.locator("thead bdi").evaluate_all(
+        "all => all.filter(one => one.offsetHeight && !/[ _.-]/.test(one.textContent)).map(one => [one.textContent, "
+        "one.offsetHeight])"
+    )
+    assert {"point", "slate", "coverage"} <= {str(text) for text, _ in heads}
+    assert [text for text, height in heads if height > 30] == []
+    page.close()
+
+
 def test_tables_are_sorted_by_their_heads(browser: Browser, pages: dict[str, Path]) -> None:
     """A button in the head sorts by its column, the largest first, then the other way round, and says so."""
     page, _ = opened(browser, pages["comparison"])

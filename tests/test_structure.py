@@ -54,7 +54,8 @@ MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders"}, "numba": {"kernels"}, "seaborn": {"studypictures"}, "sklearn": {"calibration", "surfaces"},
+    "simpy": {"clock"}, "implicit": {"recommenders"}, "numba": {"kernels"}, "seaborn": {"studypictures"},
+    "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network", "coclicks"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
     "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"pages"},
