@@ -9,7 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,6 @@ def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     from threadpoolctl import threadpool_info
 
-    import scipy.linalg  # noqa: F401  brings a linear algebra of its own
-
     import recsim as rs
 
     model = platform.processor()
@@ -52,6 +52,26 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+@contextmanager
+def spent(owner: type, method: str) -> Iterator[Callable[[], float]]:
+    """Give a function that returns the seconds spent in a method so far."""
+    inside, seconds = getattr(owner, method), 0.0
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        nonlocal seconds
+        began = time.perf_counter()
+        try:
+            return inside(*arguments, **named)
+        finally:
+            seconds += time.perf_counter() - began
+
+    setattr(owner, method, timed)
+    try:
+        yield lambda: seconds
+    finally:
+        setattr(owner, method, inside)
 
 
 def measured(script: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:

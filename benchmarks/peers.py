@@ -15,13 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import pin
+from machine import pin, spent
 from threadpoolctl import threadpool_limits
 
 import recsim as rs
@@ -41,26 +40,6 @@ def scenario(users: int, items: int, steps: int, every: int, als: bool) -> rs.Sc
         choice=rs.Luce(outside=OUTSIDE, bias="log", clicks=1), start=rs.Popularity(),
         recommender=rs.ALS(factors=32, warm=True) if als else rs.Popularity(), retrain=rs.Retrain(every=float(every)),
     )  # fmt: skip
-
-
-@contextmanager
-def spent(owner: type, method: str) -> Iterator[Callable[[], float]]:
-    """Give a function that returns the seconds spent in a method so far."""
-    inside, seconds = getattr(owner, method), 0.0
-
-    def timed(*arguments: Any, **named: Any) -> Any:
-        nonlocal seconds
-        began = time.perf_counter()
-        try:
-            return inside(*arguments, **named)
-        finally:
-            seconds += time.perf_counter() - began
-
-    setattr(owner, method, timed)
-    try:
-        yield lambda: seconds
-    finally:
-        setattr(owner, method, inside)
 
 
 def recsim_loop(world: World, steps: int, every: int, als: bool) -> dict[str, float]:
