@@ -1,11 +1,12 @@
 """How fast recsim is beside the work that it cannot avoid and beside others, how it grows, and what it needs: one table.
 
-    python benchmarks/speed.py [--only NAME ...] [--rounds 5] [--json FILE]
+    python benchmarks/speed.py [--only NAME ...] [--rounds 5] [--json FILE] [--write docs/speed.md]
 
 Every figure is taken in a process of its own, kept on as many processors as it may use; what is compared is measured in turns,
 round by round, so that whatever else the machine does meets both, and medians of the rounds make the ratios. `million` and
 `bare` take minutes. T-RECS is installed into an environment of its own that is thrown away afterwards; where that fails, it is
-left out with a word. The JSON has every round and the machine.
+left out with a word. The JSON has every round and the machine; parts that are in the file already stay in it, and in the table,
+which --write puts between the marks of a page.
 
     bare        100,000 users x 10,000 items, ALS, 10 epochs, beside implicit's fits and filtered lists for the same matrices
     all         the same with all impressions kept and the team's benchmark
@@ -191,7 +192,7 @@ def small(rounds: int) -> tuple[Rounds, list[Row]]:
     found = turns(rounds, python=partial(once, "-c", code), command=partial(once, *command))
     what = "1,000 x 1,000, ALS cold, 20 epochs, start-up included: seconds"
     return found, [Row(what, median(found["python"], "seconds"), "from Python, in memory", "below 3"),
-                   Row(what, median(found["command"], "seconds"), "from the command line, with folder and figure", "")]  # fmt: skip
+                   Row(what, median(found["command"], "seconds"), "the command, with folder and figure", "")]  # fmt: skip
 
 
 def million(rounds: int) -> tuple[Rounds, list[Row]]:
@@ -206,27 +207,47 @@ def million(rounds: int) -> tuple[Rounds, list[Row]]:
 
 PARTS = {"bare": bare, "all": everything, "peers": peers, "serving": serving, "growth": growth, "threads": threads,
          "small": small, "million": million}  # fmt: skip
+MARKS = "<!-- speed: begin -->\n", "<!-- speed: end -->"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE", type=Path)
+    parser.add_argument("--write", metavar="FILE", type=Path)
     given = parser.parse_args()
-    table = Table("what", "figure", "made of", "wanted", title="recsim beside others")
-    kept: dict[str, Any] = {"machine": machine(), "rounds": given.rounds, "parts": {}}
+    kept: dict[str, Any] = {"parts": {}}
+    if given.json and given.json.exists():
+        kept = json.loads(given.json.read_text(encoding="utf-8"))
     for name in given.only:
         print(f"{name}:", file=sys.stderr, flush=True)
         found, rows = PARTS[name](given.rounds)
+        kept["machine"] = machine()
         kept["parts"][name] = {"rounds": found, "rows": [row._asdict() for row in rows]}
         for row in rows:
-            table.add_row(row.what, f"{row.figure:.2f}", row.made_of, row.wanted)
             print(f"    {row.what}: {row.figure:.2f} ({row.made_of}; {row.wanted})", file=sys.stderr, flush=True)
         if given.json:
             given.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    rows = [Row(**row) for name in PARTS if name in kept["parts"] for row in kept["parts"][name]["rows"]]
+    table = Table("what", "figure", "made of", "wanted", title="recsim beside others")
+    for row in rows:
+        table.add_row(row.what, f"{row.figure:.2f}", row.made_of, row.wanted)
     Console(width=150).print(table)
+    if given.write:
+        before, begin, rest = given.write.read_text(encoding="utf-8").partition(MARKS[0])
+        made = page(rows, kept["machine"])
+        given.write.write_text(before + begin + made + rest[rest.index(MARKS[1]) :], encoding="utf-8", newline="\n")
+
+
+def page(rows: list[Row], where: dict[str, Any]) -> str:
+    """Return the table as Markdown, with the machine."""
+    lines = ["| what | figure | made of | wanted |", "|---|---:|---|---|"]
+    lines += [f"| {row.what} | {row.figure:.2f} | {row.made_of} | {row.wanted} |" for row in rows]
+    packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items() if version)
+    on = f"On {where['processors']} processors ({where['processor']}), Python {where['python']}, {packages}."
+    return "\n".join([*lines, "", on, ""])
 
 
 if __name__ == "__main__":
