@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 import time
 import types
 from pathlib import Path
@@ -31,15 +32,16 @@ def main() -> None:
     sys.modules.update(zip(names, modules, strict=True))
     from trecs.models import PopularityRecommender
 
-    with contextlib.redirect_stderr(io.StringIO()):
+    target = given.json.resolve() if given.json else None
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stderr(io.StringIO()):  # it logs
         model = PopularityRecommender(num_users=given.users, num_items=given.items, num_items_per_iter=10, seed=1, verbose=False)
         began = time.perf_counter()
         model.run(timesteps=given.steps, train_between_steps=True, disable_tqdm=True)
         seconds = time.perf_counter() - began
     figures = {"seconds": seconds, "visits": given.users * given.steps, "visits_per_second": given.users * given.steps / seconds}
     print(", ".join(f"{name} {value:,.4g}" for name, value in figures.items()))
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    if target:
+        target.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

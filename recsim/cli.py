@@ -6,10 +6,13 @@ import json
 import shlex
 import signal
 import sys
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
@@ -492,11 +495,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave: 0 done, 2 the user's mistake, 130 interrupted; our own faults are raised."""
     for stream in (sys.stdout, sys.stderr):  # a name that the console's encoding lacks must not end a run
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    before = _on_terminate(_stop)
+    before, hook = _on_terminate(_stop), sys.unraisablehook
+    sys.unraisablehook = partial(_not_lost, hook)
     try:
         sys.exit(_outcome(lambda: _run_command(arguments)))
     finally:
         _on_terminate(before)
+        sys.unraisablehook = hook
+
+
+def _not_lost(hook: Callable[[Any], object], lost: Any) -> None:
+    """Interrupt anew, a moment later, where Python could not hand an interruption on, as in a destructor; tell of all else."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        Timer(0.05, interrupt_main, (signal.SIGTERM,)).start()
+    else:
+        hook(lost)
 
 
 def _on_terminate(handler: Any) -> Any:

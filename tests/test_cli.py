@@ -115,6 +115,26 @@ def test_signals_end_a_run_with_130_and_how_to_go_on(small_file: str, number: in
     assert json.loads(Path("the run/manifest.json").read_text())["status"] == "interrupted"
 
 
+def test_an_interruption_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops what is raised in __del__, Ctrl-C too: the command ends all the same."""
+
+    class Dying:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def command(arguments: object) -> None:
+        Dying()
+        time.sleep(60)
+        raise AssertionError("nobody was interrupted")
+
+    monkeypatch.setattr(cli, "_run_command", command)
+    hook = sys.unraisablehook
+    with pytest.raises(SystemExit) as end:
+        cli.main([])
+    assert end.value.code == 130
+    assert sys.unraisablehook is hook
+
+
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_any_width_will_do(small_file: str, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     """Nothing is wider than the terminal, and no figure is cut off."""
