@@ -16,6 +16,7 @@ from recsim.errors import RecsimError
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _LN2 = math.log(2)
+_TINY = 1e-250  # far from where numbers vanish, as its inverse is from where they overflow
 _ROWS = 4096  # worked on at a time, so that they stay in the processor's cache
 
 
@@ -132,19 +133,27 @@ def jensen_shannon(p: npt.ArrayLike, q: npt.ArrayLike) -> Floats:
     p, q = numbers("p", p, dimensions=2), numbers("q", q, dimensions=2)
     if p.shape != q.shape:
         raise RecsimError(f"q: its shape is {q.shape}, that of p {p.shape}; give the same rows and kinds")
-    there = (p.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
-    p, q = _shares(p[there]), _shares(q[there])
+    there = (row_sums(p) > 0) & (row_sums(q) > 0)
+    p, q = (_shares(table if there.all() else table[there]) for table in (p, q))
     middle = (p + q) / 2
-    apart = (_gain(p, middle) + _gain(q, middle)).sum(axis=1) / 2
+    apart = row_sums(_gain(p, middle) + _gain(q, middle)) / 2
     result = np.full(len(there), np.nan)
     result[there] = np.clip(apart, 0.0, 1.0)  # by rounding alone it would end a bit outside
     return result
 
 
 def _shares(masses: Floats) -> Floats:
-    """Return rows scaled to sum to 1, by their greatest first, so that no sum overflows or vanishes."""
-    scaled = masses / masses.max(axis=1, keepdims=True, initial=0)
-    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float64)
+    """Return rows scaled to sum to 1, first by their greatest where a sum would overflow or vanish."""
+    total = row_sums(masses)
+    if not ((total > _TINY) & (total < 1 / _TINY)).all():
+        masses = masses / masses.max(axis=1, keepdims=True, initial=0)
+        total = row_sums(masses)
+    return np.asarray(masses / total[:, None], np.float64)
+
+
+def row_sums(table: Floats) -> Floats:
+    """Return the sum of each row: (rows,); several times as fast for short rows as numpy's sum."""
+    return np.asarray(np.einsum("rc->r", table), np.float64)
 
 
 def _gain(p: Floats, middle: Floats) -> Floats:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from recsim.amounts import Ints, codes, jensen_shannon, mean, numbers, ratio, rows, sets
+from recsim.amounts import Ints, codes, jensen_shannon, mean, numbers, ratio, row_sums, rows, sets
 from recsim.errors import RecsimError
 from recsim.randomness import Randomness
 
@@ -301,8 +301,7 @@ def discovered(shown_topics: npt.ArrayLike, interests: npt.ArrayLike, least: flo
     shown, wanted = _tables(shown_topics, interests)
     if not least > 0:
         raise RecsimError(f"least: {least} is not above 0; give the items' worth of a topic that makes it known")
-    total = wanted.sum(axis=1)
-    part = np.where(shown >= least, wanted, 0.0).sum(axis=1)
+    total, part = row_sums(wanted), row_sums(np.where(shown >= least, wanted, 0.0))
     return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
 
 

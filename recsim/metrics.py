@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
-from recsim.amounts import Floats, Ints, amounts, by_rows, deciles, jensen_shannon, mean, numbers, ratio, sets
+from recsim.amounts import Floats, Ints, amounts, by_rows, deciles, jensen_shannon, mean, numbers, ratio, row_sums, sets
 from recsim.concentration import (
     coverage,
     coverage_floor,
@@ -121,7 +121,7 @@ def effective_topics(topic_mass: npt.ArrayLike) -> float:
 def _topics_each(topic_mass: npt.ArrayLike) -> Floats:
     """Return the effective topics of each user: (users,), NaN for those who were shown nothing."""
     mass = numbers("topic_mass", topic_mass, dimensions=2)
-    total = mass.sum(axis=1, keepdims=True)
+    total = row_sums(mass)[:, None]
     p = np.divide(mass, total, out=np.zeros(mass.shape), where=total > 0)
     # A topic without mass has p ln p = 0: ln(p + (p == 0)) is ln 1 there, and costs a third of a masked logarithm.
     entropy = -np.einsum("ut,ut->u", p, np.log(p + (p == 0)))

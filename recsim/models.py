@@ -88,7 +88,9 @@ class Order(Model):
         place = np.empty(len(self.order), np.int64)
         place[self.order] = np.arange(len(self.order))
         barred, items = _Barred(visits, place), np.full((len(visits), n), NOTHING, np.int32)
-        for rows, wide in _blocks(np.arange(len(visits)), np.minimum(len(self.order), n + np.diff(barred.begins))):
+        items[:, : len(self.order)] = self.order[:n]
+        number = np.diff(barred.begins)
+        for rows, wide in _blocks(np.flatnonzero(number), np.minimum(len(self.order), n + number)):
             open_ = np.ones((len(rows), wide), np.bool_)
             open_[barred.of(rows, wide)] = False
             some = np.full((len(rows), n), NOTHING, np.int32)

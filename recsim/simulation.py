@@ -13,6 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recsim import clock, logrows, polarisation
+from recsim.amounts import row_sums
 from recsim.archive import History
 from recsim.behaviour import People
 from recsim.benchmark import Benchmark
@@ -230,10 +231,10 @@ class World:
     def _truth(self) -> dict[str, Any]:
         """Return what figures of rare cases are held against, by the names of a window: true demand, who is here, and clicks."""
         here, wants = self.crowd.here(self._now), self.crowd.truth(self._now).wants
-        pace = np.where(here, self.crowd.rate, 0.0) / np.maximum(wants.sum(axis=1), 1e-300)  # visits a day
+        pace = np.where(here, self.crowd.rate, 0.0) / np.maximum(row_sums(wants), 1e-300)  # visits a day
         rows = self.log.columns(self.log.epoch_start)
         return {
-            "demand": self.crowd.stock.wanted((pace[:, None] * wants).sum(axis=0)), "here": here, "epochs": self.epoch + 1,
+            "demand": self.crowd.stock.wanted(np.einsum("u,ut->t", pace, wants)), "here": here, "epochs": self.epoch + 1,
             "clicked": tuple(rows[name][rows["clicked"]] for name in ("user", "item")),
             "panel": self.counters.panel(self.users.address),
         }  # fmt: skip
