@@ -152,7 +152,12 @@ def _others(done: Comparison) -> list[str]:
     if prices:
         more = f" and {len(wider) - NAMED} more" if len(wider) > NAMED else ""
         told.append(f"What also helps, with its cost in clicks per 1,000 visits: {', '.join(prices)}{more}.")
-    worse = [arm for arm, row in shown.items() if row["p"] < 1 - SURE and row["difference"] < 0]
+    changes = {arm: [100 * shown[arm][end] for end in ("difference", "high")] for arm in done.controls}
+    controls = [f"{arm} ({with_half(change, high - change, 1)})" for arm, (change, high) in changes.items()]
+    if controls:
+        told.append(f"Controls, which are no cures, move the share that the model shows by points: {', '.join(controls)}.")
+    falls = [arm for arm, row in shown.items() if row["p"] < 1 - SURE and row["difference"] < 0]
+    worse = [arm for arm in falls if arm not in done.controls]
     if worse:
         more = f" and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
         told.append(f"Under {', '.join(worse[:NAMED])}{more} the model shows less than under {first}.")

@@ -186,29 +186,47 @@ class Comparison:
         foot = f"±: half the {SURE:.0%} interval; *: the paired difference to {first} has p < {1 - SURE:.2f} (Holm)."
         return as_html(title, heads, rows, (self.answer(), foot, *self._tuned_lines()))
 
+    @cached_property
+    def controls(self) -> list[str]:
+        """The arms that are controls of the first one, as `Scenario.controls` makes them: they separate what the loop does from
+        the rest, and are no cures.
+        """
+        first, *others = self.arms
+        made = self.arms[first].controls(self.warm_up)
+        return [name for name in others if made.get(name) == self.arms[name]]
+
     def wider(self) -> list[str]:
-        """Return the arms in which the model shows more of the catalogue than in the first, beyond chance; the cheapest first."""
-        rows = [self._found[name, "coverage_model"] for name in list(self.arms)[1:]]
+        """Return the arms in which the model shows more of the catalogue than in the first, beyond chance; the cheapest first,
+        controls left out.
+        """
+        rows = [self._found[name, "coverage_model"] for name in list(self.arms)[1:] if name not in self.controls]
         wider = [row["arm"] for row in rows if row["p"] < 1 - SURE and row["difference"] > 0]
         return sorted(wider, key=lambda name: (self._found[name, "cost"]["mean"], name))
 
     def answer(self) -> str:
-        """Return one sentence: which arms make the model show more of the catalogue than the first, and the cheapest of them."""
+        """Return one sentence: which arms make the model show more of the catalogue than the first, and the cheapest of them.
+
+        Controls do not count: nobody could put an oracle in.
+        """
         first, *others = self.arms
         if len(self.seeds) < 2:
             return f"One seed cannot tell an effect from chance: give at least two to compare with {first}."
-        wider = self.wider()
+        others, wider = [name for name in others if name not in self.controls], self.wider()
+        if self.controls and not others:
+            return f"All arms beside {first} are controls: they show what the loop does, and none of them is a cure."
         if not wider:
-            many = _seeds(len(self.seeds))
-            return f"No arm makes the model show more of the catalogue than {first} does, as far as {many} can tell."
+            many, besides = _seeds(len(self.seeds)), " but for controls" if self.controls else ""
+            return f"No arm{besides} makes the model show more of the catalogue than {first} does, as far as {many} can tell."
         cheapest = wider[0]
         cost = self._found[cheapest, "cost"]["mean"]
         half = self._found[cheapest, "cost"]["mean_high"] - cost
         gains = cost + half < 0  # it loses no clicks, and that is no chance
         price = with_half(-cost if gains else cost, half, decimals_for([max(10.0, abs(cost))]))
+        besides = ", controls apart," if self.controls else ""
+        brings = "which costs nothing, but gains" if gains else "at"
         return (
-            f"In {len(wider)} of {len(others)} arms the model shows more of the catalogue than under {first}; the cheapest of "
-            f"them is {cheapest}, {'which costs nothing, but gains' if gains else 'at'} {price} clicks per 1,000 visits."
+            f"In {len(wider)} of {len(others)} arms{besides} the model shows more of the catalogue than under {first}; the "
+            f"cheapest of them is {cheapest}, {brings} {price} clicks per 1,000 visits."
         )
 
     def _tuned_lines(self) -> list[str]:

@@ -131,6 +131,19 @@ def test_one_seed_has_no_intervals() -> None:
     assert "One seed cannot tell" in done.answer()
 
 
+def test_controls_are_no_cures() -> None:
+    """An oracle that shows more is not called the cheapest cure; an arm of the same kind that is no control may be."""
+    oracle = PLAIN.controls(6.0)["oracle"]
+    alone = quietly({"plain": PLAIN, "oracle": oracle}, 3)
+    assert alone.controls == ["oracle"]
+    assert alone.answer() == "All arms beside plain are controls: they show what the loop does, and none of them is a cure."
+    beside = quietly({"plain": PLAIN, "oracle": oracle, "random": PLAIN.controls(6.0)["random"], "mine": PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.5))}, 3)
+    assert beside.controls == ["oracle", "random"]
+    assert set(beside.wider()) <= {"mine"}
+    assert beside.differences.query("arm == 'random' and metric == 'coverage_model'")["difference"].item() > 0
+    assert "random" not in beside.answer()
+
+
 def test_what_an_arm_does_not_have_is_no_number() -> None:
     """An arm without a feed has no Gini index: a dash in the table, no pairs in the frame, and nothing else is lost."""
     done = quietly({"plain": PLAIN, "no feed": PLAIN.but(signals=(rs.OrganicLift(rate=1.0),)), "asking": ASKING}, 2)
