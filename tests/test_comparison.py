@@ -133,11 +133,12 @@ def test_one_seed_has_no_intervals() -> None:
 
 def test_controls_are_no_cures() -> None:
     """An oracle that shows more is not called the cheapest cure; an arm of the same kind that is no control may be."""
-    oracle = PLAIN.controls(6.0)["oracle"]
+    oracle, chance = (PLAIN.controls(6.0)[name] for name in ("oracle", "random"))
+    mine = PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.5))
     alone = quietly({"plain": PLAIN, "oracle": oracle}, 3)
     assert alone.controls == ["oracle"]
     assert alone.answer() == "All arms beside plain are controls: they show what the loop does, and none of them is a cure."
-    beside = quietly({"plain": PLAIN, "oracle": oracle, "random": PLAIN.controls(6.0)["random"], "mine": PLAIN.but(policy=rs.EpsilonGreedy(epsilon=0.5))}, 3)
+    beside = quietly({"plain": PLAIN, "oracle": oracle, "random": chance, "mine": mine}, 3)
     assert beside.controls == ["oracle", "random"]
     assert set(beside.wider()) <= {"mine"}
     assert beside.differences.query("arm == 'random' and metric == 'coverage_model'")["difference"].item() > 0
