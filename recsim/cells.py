@@ -41,7 +41,7 @@ APART = (
     "attribution", "recovery", "offpolicy", "estimators", "studies", "designs", "executors", "workers", "stores",
     "resampling", "robustness", "searching", "answers", "contrasts", "fronts", "outcomes", "surfaces",
     "tipping", "bisection", "palette", "panels", "charts", "pages", "figures", "provenance", "runpage", "armspage", "studypage",
-    "reports", "drawing", "narrowing", "exposures", "timelines", "standings", "studypictures", "coclicks",
+    "reports", "drawing", "forecast", "narrowing", "exposures", "timelines", "standings", "studypictures", "coclicks",
 )  # fmt: skip
 """Modules that cannot change what a cell holds: those that no cell is made by, and what only tells how far it is."""
 

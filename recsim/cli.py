@@ -371,14 +371,15 @@ def page(
 def describe(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of one that comes with recsim.")],
     settings: Settings = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the run.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Say what a run will take, and what is odd."""
-    from recsim.expectation import expect
+    """Say what a run will take on this machine, by a try of about two seconds, and what is odd."""
+    from recsim.forecast import outlook
 
     chosen = scenario_of(scenario, settings)
     provided(chosen)
-    facts = expect(chosen)
+    facts = outlook(chosen, threads)
     if as_json:
         return say_json(facts)
     say_facts(facts)

@@ -129,7 +129,9 @@ def _metrics_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Tabl
 def say_facts(facts: Mapping[str, Any]) -> None:
     """Print what `describe` found, for people."""
     timeline, sizes, visits = facts["timeline"], facts["sizes"], facts["expected"]
-    latency = f"{timeline['latency_days']:g} days after its cut"
+    told, latency = facts["forecast"], f"{timeline['latency_days']:g} days after its cut"
+    free, threads = told["free_bytes"], "one thread" if told["threads"] == 1 else f"{told['threads']} threads"
+    most = sorted(told["parts"], key=lambda name: -told["parts"][name])[:2]
     lines = {
         "scenario": f"{facts['name']}: {facts['about']}".removesuffix(": "),
         "timeline": f"{timeline['days']:g} days, {timeline['epochs']} epochs: a cut every {timeline['every_days']:g} days "
@@ -139,9 +141,10 @@ def say_facts(facts: Mapping[str, Any]) -> None:
         "visits": f"about {visits['visits']:,}, of them {visits['organic_visits']:,} without the feed",
         "impressions": f"at most about {visits['impressions_at_most']:,}",
         "clicks": f"at most about {visits['clicks_at_most']:,}, one row each (an upper bound: not every visit clicks)",
-        "memory": f"at most about {_bytes(facts['bytes']['memory_at_most'])}",
+        "memory": f"about {_bytes(told['memory_bytes'])}" + (f"; {_bytes(free)} are free" if free is not None else ""),
         "disk": f"at most about {_bytes(facts['bytes']['disk_at_most'])}",
-        "time": f"very roughly {span(max(1.0, facts['serving_seconds']))} to serve the visits on one core; training comes on top",
+        "time": f"about {span(max(1.0, told['seconds']))} on this machine in {threads}, as busy as it is now; most of it "
+        f"{' and '.join(most)}",
         "odd": "\n".join(facts["odd"]) or "nothing",
     }  # fmt: skip
     say_pairs(lines)

@@ -19,7 +19,7 @@ FLOORS = [
     {"reports"},
     {"armspage", "runpage", "studypage"},
     {"figures", "provenance"},
-    {"pages"},
+    {"pages", "forecast"},
     {"plot", "expectation", "searching", "answers", "tipping"},
     {"coclicks", "exposures", "narrowing", "standings", "studypictures", "timelines"},
     {"surfaces", "fronts"},
