@@ -125,7 +125,8 @@ def main() -> None:
         told += f"; implicit fits {fits:.1f} s + lists {tops:.1f} s: ratio {figures['ratio']:.2f}"
     print(f"{told}; peak memory {figures['peak_gib']:.2f} GiB")
     if given.json:
-        given.json.write_text(json.dumps(figures | {"pinned": pinned} | vars(given), indent=2, default=str), encoding="utf-8")
+        figures |= {"pinned": pinned, "asked": vars(given)}
+        given.json.write_text(json.dumps(figures, indent=2, default=str), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PACKAGES = "numpy", "scipy", "simpy", "implicit", "mesa", "pyarrow"
+PACKAGES = "numpy", "scipy", "numba", "simpy", "implicit", "mesa", "pyarrow"
 
 
 def pin(threads: int) -> list[int] | None:
@@ -31,6 +31,7 @@ def pin(threads: int) -> list[int] | None:
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
+    import numpy  # noqa: F401  whose linear algebra is to be told of
     from threadpoolctl import threadpool_info
 
     import recsim as rs
