@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 HERE = Path(__file__).parent
 PACKAGES = "numpy", "scipy", "numba", "simpy", "implicit", "mesa", "pyarrow"
@@ -31,7 +32,6 @@ def pin(threads: int) -> list[int] | None:
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
-    import numpy  # noqa: F401  whose linear algebra is to be told of
     from threadpoolctl import threadpool_info
 
     import recsim as rs
@@ -94,4 +94,4 @@ def measured(script: str, *arguments: object, python: str = sys.executable) -> d
 
 def median(rounds: Sequence[dict[str, Any]], name: str) -> float:
     """Return the median of a figure over several rounds."""
-    return statistics.median(one[name] for one in rounds)
+    return float(np.median([one[name] for one in rounds]))

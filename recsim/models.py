@@ -11,6 +11,7 @@ item.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -122,28 +123,28 @@ def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> N
 
 
 @dataclass(frozen=True)
-class _Scored(Model):
+class _Scored(Model, ABC):
     """Ranks by exact scores of users against items. A kind lays the items out in columns, those that may score high first, and
     says how many of them can reach a given score: the others need not be looked at.
     """
 
     @property
+    @abstractmethod
     def unit(self) -> float:
         """What a whole number among the scores stands for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def columns(self) -> Items32:
         """The item of each column: (items,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def known(self, user: np.ndarray) -> Bools:
         """Return who has a score for any item: (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, user: np.ndarray, width: int) -> Floats:
         """Return (n, width), of the first columns: whole numbers below 2**53, and `_COLD` for what has no score."""
-        raise NotImplementedError
 
     def head(self, n: int) -> int:
         """Return how many columns to look at first for the best *n* items."""

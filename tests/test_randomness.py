@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recsim import kernels
 from recsim.lottery import Lottery
 from recsim.randomness import Randomness, philox
 from recsim.world import Visits
@@ -99,3 +100,24 @@ def test_many_streams_at_once_are_the_streams_one_by_one() -> None:
     many = randomness.blocks(["a", "b", "c"], nth, who, 7, 6)
     for number, label in enumerate("abc"):
         assert (many[nth == number] == randomness.block(label, who[nth == number], 7, 6)).all()
+
+
+def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither the package nor the user has a place that can be written to, they are compiled each time."""
+    whole, asked = kernels.numba.njit, []
+
+    def njit(signature: str, **options: bool) -> object:
+        asked.append(options.get("cache", False))
+        if options.get("cache"):
+            raise RuntimeError("no locator available")
+        return whole(signature, **options)
+
+    monkeypatch.setattr(kernels.numba, "njit", njit)
+
+    def double(values: np.ndarray, result: np.ndarray) -> None:
+        for row in range(len(values)):
+            result[row] = 2 * values[row]
+
+    result = np.empty(3)
+    kernels.compiled("void(f8[::1], f8[::1])")(double)(np.arange(3.0), result)
+    assert (asked, result.tolist()) == ([True, False], [0.0, 2.0, 4.0])
