@@ -270,10 +270,9 @@ def _race(exponential: Floats, weight: Floats) -> Floats:
 def _first(race: Floats, above: Bools, most: int) -> npt.NDArray[np.int16]:
     """Return the order of those *above* the outside option by their race, 0 for the others and from *most* on."""
     if most == 1:
-        winner = np.argmin(np.where(above, race, np.inf), axis=1)
+        winner, rows = np.argmin(race, axis=1), np.arange(len(race))
         order = np.zeros(race.shape, np.int16)
-        rows = np.flatnonzero(above.any(axis=1))
-        order[rows, winner[rows]] = 1
+        order[rows, winner] = above[rows, winner]
         return order
     place = np.argsort(np.argsort(np.where(above, race, np.inf), axis=1, kind="stable"), axis=1, kind="stable") + 1
     return np.where(above & (place <= most), place, 0).astype(np.int16)

@@ -15,7 +15,6 @@ from recsim.world import FEED, NOTHING, Bools, Counts, Ints, Items32, Origin, Sl
 
 Tally = npt.NDArray[np.int64]  # (2, origins, items): impressions and clicks
 PANEL = 100  # people at most whose sets of items are held against each other: 4,950 pairs
-WAITING = 16_384  # visits whose slates are looked through at once; it changes the speed alone
 COMPARED = 500  # people of whose visits there are as many as slates whose items are compared, spread over all people
 EMPTIED = "epoch", "shown_topics", "utility", "utility_innate", "consumed", "alike", "slates"  # counted anew in each epoch
 KEPT = "past", "clickers", "clickers_before", "met", "idle"  # and what is counted since the beginning
@@ -47,14 +46,11 @@ class Counters:
         self.alike, self.slates = np.zeros(users), np.zeros(users, np.int64)
         self._one_in = {size: np.uint64(max(1, -(-users // size))) for size in (PANEL, COMPARED)}
         self._shown = [np.zeros((2, 0), np.int64)]
-        self._waiting: list[tuple[Ints, npt.NDArray[np.uint64], npt.NDArray[np.uint32], Items32]] = []  # not yet looked through
-        self._rows = 0  # visits that wait
         self.provenance = (np.nan, np.nan, np.nan)
         self.visits, self.labels, self.spent = 0, 0, 0.0
 
     def take_over(self, other: Counters) -> None:
         """Go on from the counts of another world, which kept each interval."""
-        other._look_through()
         for name in EMPTIED + KEPT:
             setattr(self, name, getattr(other, name).copy())
         self._shown = list(other._shown)
@@ -88,7 +84,6 @@ class Counters:
 
     def new_epoch(self, provenance: tuple[float, float, float]) -> None:
         """Begin an epoch served by a model with rows of this provenance."""
-        self._look_through()
         self.past += self.epoch.sum(axis=1)
         self.met += self.shown_topics
         self.idle[: self._known] = self._idle(self._known)
@@ -105,33 +100,22 @@ class Counters:
         return Counts(impressions, clicks)
 
     def show(self, visits: Visits, slate: Slate) -> None:
-        """Count the impressions; what each user saw is added up later, many visits at once."""
-        there = slate.items != NOTHING
-        self._count(0, slate.origin[there], slate.items[there])
-        self._waiting.append((visits.user, visits.address, visits.ordinal, slate.items))
-        self._rows += len(visits)
-        if self._rows >= WAITING:
-            self._look_through()
-
-    def _look_through(self) -> None:
-        """Add the topics shown to each user's own row, from the top, compare items, and note what the panel was shown."""
-        if not self._waiting:
-            return
-        user, address, ordinal, items = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
-        self._waiting, self._rows, there = [], 0, items != NOTHING
-        shown = _added(self._topics, items)
-        topics = shown.shape[1]  # by ufunc.at: row after row, so that a user's sums are the same however visits are put together
-        place = (user[:, None] * topics + np.arange(topics)).ravel()
-        np.add.at(self.shown_topics.reshape(-1), place, shown.ravel())
-        some = (address + ordinal) % self._one_in[COMPARED] == 0  # each user's every so-manieth visit, at her turn
-        self._compare(user[some], items[some], there[some].sum(axis=1))
-        ours = np.flatnonzero(self.panel(address))
-        row, at = np.nonzero(there[ours])
+        """Count the impressions, add the topics shown to each user's own row, from the top, compare items, and note what the
+        panel was shown.
+        """
+        user, items = visits.user, slate.items
+        self._count(0, slate.origin, items)
+        _add(user, items, self._topics, self.shown_topics)
+        some = np.flatnonzero((visits.address + visits.ordinal) % self._one_in[COMPARED] == 0)  # each user's, at her turn
+        self._compare(user[some], items[some], (items[some] != NOTHING).sum(axis=1))
+        ours = np.flatnonzero(self.panel(visits.address))
+        row, at = np.nonzero(items[ours] != NOTHING)
         self._shown.append(np.stack([user[ours[row]], items[ours[row], at]]))
 
     def _compare(self, user: Ints, items: Items32, number: Ints) -> None:
         """Add the mean cosine of the pairs of items of slates, (n, positions), with *number* (n,) items each."""
-        total, pairs = _added(self._unit, items), number * (number - 1)
+        total, pairs = np.zeros((len(items), self._unit.shape[1])), number * (number - 1)
+        _add(np.arange(len(items)), items, self._unit, total)
         alike = (np.einsum("vt,vt->v", total, total) - number) / np.maximum(pairs, 1)  # |total|^2 has each pair twice
         np.add.at(self.alike, user, np.where(pairs > 0, np.clip(alike, 0.0, 1.0), 0.0))
         np.add.at(self.slates, user, np.minimum(pairs, 1))
@@ -142,7 +126,7 @@ class Counters:
         """Count clicks of some users, those of one user in the order in which they were made; *innate*: their utility by
         the interests that users were born with.
         """
-        self._count(1, origin, item)
+        self._count(1, origin[:, None], item[:, None])
         np.add.at(self.utility, user, utility)
         np.add.at(self.utility_innate, user, innate)
         np.add.at(self.consumed, user, 1)
@@ -154,13 +138,9 @@ class Counters:
         return np.where(shown, 0, self.idle[:released] + 1)
 
     def _count(self, what: int, origin: npt.NDArray[np.int8], item: Items32) -> None:
-        size = self.epoch.shape[2]
-        place = origin.astype(np.int64) * size + item
-        for tally in (self.epoch[what].reshape(-1), self.intervals[-1][what].reshape(-1)):
-            if 8 * len(place) < size:
-                np.add.at(tally, place, 1)
-            else:
-                tally += np.bincount(place, minlength=len(tally))
+        from recsim import kernels
+
+        kernels.tally(kernels.plain(origin, np.int8), kernels.plain(item, np.int32), self.epoch[what], self.intervals[-1][what])
 
     def nonzero(self, epoch: int) -> Columns:
         """Return the counts of the epoch as columns: epoch, item, origin, impressions, clicks."""
@@ -177,7 +157,6 @@ class Counters:
         active: users who have come by now; released: items that are out; people: what they are and how many, by the names of
         the window.
         """
-        self._look_through()
         human_share, human_weight, mean_depth = self.provenance
         return Window(
             impressions=self.epoch[0][:, :released], clicks=self.epoch[1][:, :released],
@@ -190,9 +169,11 @@ class Counters:
         )  # fmt: skip
 
 
-def _added(table: Floats, items: Items32) -> Floats:
-    """Return the sum of the rows of a table that slates name, (n, positions), from the top: (n, topics)."""
-    sums = np.zeros((len(items), table.shape[1]))
-    for position in range(items.shape[1]):
-        sums += table.take(items[:, position], axis=0, mode="wrap")
-    return sums
+def _add(user: Ints, items: Items32, table: Floats, sums: Floats) -> None:
+    """Add to each user's row of *sums* the sum of the rows of a table that her slate (n, positions) names, from the top.
+
+    Row after row, so that a user's sums are the same however visits are put together.
+    """
+    from recsim import kernels
+
+    kernels.gather(kernels.plain(user, np.int64), kernels.plain(items, np.int32), table, sums)

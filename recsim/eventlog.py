@@ -36,6 +36,16 @@ def digest(before: bytes, columns: Columns) -> bytes:
     return chain.digest()
 
 
+def _order(*columns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the order of rows by whole numbers, those of the first column first; rows that are alike stay as they stand."""
+    from recsim import kernels
+
+    order = np.arange(len(columns[0]))
+    for column in reversed(columns):
+        kernels.sort((column - column.min()).astype(np.uint64), order)
+    return order
+
+
 class EventLog:
     """Rows that grow by windows. A window's rows are sorted when it closes, so that the order of serving is forgotten."""
 
@@ -61,7 +71,7 @@ class EventLog:
             return
         rows = {name: np.concatenate([part[name] for part in self._pending]) for name in SCHEMA}
         self._pending.clear()
-        order = np.lexsort((rows["position"], rows["visit"], rows["user"], rows["time"]))
+        order = _order(*(rows[name] for name in ("time", "user", "visit", "position")))
         self.extend({name: column[order] for name, column in rows.items()})
 
     def extend(self, columns: Columns) -> None:
@@ -69,7 +79,9 @@ class EventLog:
         stop = self.rows + len(columns["time"])
         for name, kept in self._columns.items():
             if stop > len(kept):
-                kept = self._columns[name] = np.concatenate([kept[: self.rows], np.empty(stop, kept.dtype)])
+                room = np.empty(max(stop, len(kept) + len(kept) // 2), kept.dtype)
+                room[: self.rows] = kept[: self.rows]
+                kept = self._columns[name] = room
             kept[self.rows : stop] = columns[name]
         self.rows = stop
 

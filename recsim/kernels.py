@@ -51,22 +51,29 @@ def _philox(which: Any, when: Any, who: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@compiled("void(u8[::1], u4[::1], u4[::1], u8[:,::1], u4[:,::1])")
+@compiled("void(u8[::1], u4[::1], u4[:,::1], u8[:,::1], u4[:,::1])")
 def words(who: Any, when: Any, which: Any, keys: Any, result: Any) -> None:
-    """Put into *result* (n, 4) the words at each address, all (n,); keys: (1, 2), or (n, 2) where each has one of its own."""
-    step = 1 if len(keys) > 1 else 0
-    for row in range(len(result)):
-        key = keys[step * row]
-        c0, c1, c2, c3 = _philox(which[row], when[row], who[row], key[0], key[1])
-        result[row, 0], result[row, 1], result[row, 2], result[row, 3] = c0, c1, c2, c3
+    """Put into *result* (n k, 4) the words at who (n,), when (n,) and which (n, k), or (1, k) where it is the same in all rows;
+    keys: (1, 2), or (n, 2) where each row has one of its own.
+    """
+    many, one, place = len(keys) > 1, len(which) == 1, 0
+    for row in range(len(who)):
+        key, line = keys[row if many else 0], which[0 if one else row]
+        for column in range(len(line)):
+            c0, c1, c2, c3 = _philox(line[column], when[row], who[row], key[0], key[1])
+            result[place, 0], result[place, 1], result[place, 2], result[place, 3] = c0, c1, c2, c3
+            place += 1
 
 
-@compiled("void(u8[::1], u4[::1], u4[::1], u8, u8, f8[::1])")
+@compiled("void(u8[::1], u4[::1], u4[:,::1], u8, u8, f8[:,::1])")
 def uniform(who: Any, when: Any, which: Any, k0: Any, k1: Any, result: Any) -> None:
-    """Put into *result* (n,) a number between 0 and 1 at each address, of 52 bits of words 1 and 0."""
+    """Put into *result* (n, k) a number between 0 and 1 at each address, as `words` has them, of 52 bits of words 1 and 0."""
+    one = len(which) == 1
     for row in range(len(result)):
-        c0, c1, _, _ = _philox(which[row], when[row], who[row], k0, k1)
-        result[row] = (np.float64(((c1 << _HALF) | c0) >> _TWELVE) + 0.5) * 2.0**-52
+        line = which[0 if one else row]
+        for column in range(len(line)):
+            c0, c1, _, _ = _philox(line[column], when[row], who[row], k0, k1)
+            result[row, column] = (np.float64(((c1 << _HALF) | c0) >> _TWELVE) + 0.5) * 2.0**-52
 
 
 @compiled("void(f8[:,::1], f8[:,::1], i4[:,::1], f8[:,::1])")
@@ -98,3 +105,124 @@ def walk(heap: Any, chance: Any, pool: Any, result: Any) -> None:
             left, right = tree[2 * node], tree[2 * node + 1]
             node = 2 * node + (1 if chance[row, level - 1] * (left + right) >= left and right > 0 else 0)
         result[row] = node - leaves if tree[1] > 0 else -1
+
+
+@compiled("void(u8[::1], i8[::1])")
+def sort(keys: Any, order: Any) -> None:
+    """Sort *order* (n,), numbers of rows, by their *keys* (rows,), eleven bits at a time; those alike stay as they stand."""
+    spare, starts = np.empty_like(order), np.empty(2049, np.int64)
+    top, shift = np.uint64(0), np.uint64(0)
+    for row in range(len(keys)):
+        top |= keys[row]
+    while shift < np.uint64(64) and top >> shift:
+        starts[:] = 0
+        for row in range(len(order)):
+            starts[((keys[row] >> shift) & np.uint64(2047)) + np.uint64(1)] += 1
+        for digit in range(2048):
+            starts[digit + 1] += starts[digit]
+        for row in range(len(order)):
+            digit = (keys[order[row]] >> shift) & np.uint64(2047)
+            spare[starts[digit]] = order[row]
+            starts[digit] += 1
+        order[:] = spare
+        shift += np.uint64(11)
+
+
+@numba.njit(inline="always")
+def _below(pool: Any, start: Any, count: Any, item: Any) -> Any:
+    """Return how many items of a sorted stretch of a pool are below the given one."""
+    low, high = np.int64(0), np.int64(count)
+    while low < high:
+        middle = (low + high) >> 1
+        if pool[start + middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled("void(i8[::1], i4[:,::1], i8[::1], i4[::1], i4[::1], b1[:,::1])")
+def holds(user: Any, items: Any, start: Any, count: Any, pool: Any, result: Any) -> None:
+    """Put into *result* (n, k) whether the stretch of each user (n,) holds each of the items (n, k) beside her."""
+    for row in range(len(items)):
+        who = user[row]
+        for column in range(items.shape[1]):
+            place = _below(pool, start[who], count[who], items[row, column])
+            result[row, column] = place < count[who] and pool[start[who] + place] == items[row, column]
+
+
+@compiled("i8(i8, i8[::1], i4[::1], i8[::1], i4[::1], i4[::1], i4[::1], i8[::1], b1[::1])")
+def insert(begin: Any, user: Any, item: Any, start: Any, room: Any, count: Any, pool: Any, end: Any, fresh: Any) -> Any:
+    """Put items (n,) into the stretches of users (n,), from number *begin* on, and into *fresh* (n,) whether they were new there.
+
+    A stretch that is full moves behind the last one, at *end* (1,), with twice the room. Return how far it went: the number of
+    the first one for which the pool is too short, or n.
+    """
+    for row in range(begin, len(user)):
+        who = user[row]
+        place = _below(pool, start[who], count[who], item[row])
+        fresh[row] = place == count[who] or pool[start[who] + place] != item[row]
+        if not fresh[row]:
+            continue
+        if count[who] == room[who]:
+            more = max(4, 2 * (count[who] + 1))
+            if end[0] + more > len(pool):
+                return row
+            for step in range(count[who]):
+                pool[end[0] + step] = pool[start[who] + step]
+            start[who], room[who] = end[0], more
+            end[0] += more
+        for step in range(start[who] + count[who], start[who] + place, -1):
+            pool[step] = pool[step - 1]
+        pool[start[who] + place] = item[row]
+        count[who] += 1
+    return len(user)
+
+
+@compiled("void(i8[::1], i4[::1], i4[:,::1], f8[:,::1], i4[::1])")
+def drop(user: Any, item: Any, lists: Any, scores: Any, left: Any) -> None:
+    """Take each item (n,) off the list of its user (n,) where it is on it, so that what stands below moves up: lists (users, k),
+    -1 behind the last, scores (users, k), or (0, k) where there are none, and *left* (users,), one less.
+    """
+    last = lists.shape[1] - 1
+    for row in range(len(user)):
+        who, place = user[row], 0
+        while place <= last and lists[who, place] != item[row]:
+            place += 1
+        if place > last:
+            continue
+        for step in range(place, last):
+            lists[who, step] = lists[who, step + 1]
+        lists[who, last] = -1
+        if len(scores):
+            for step in range(place, last):
+                scores[who, step] = scores[who, step + 1]
+            scores[who, last] = -np.inf
+        left[who] -= 1
+
+
+@compiled("void(i1[:,::1], i4[:,::1], i8[:,::1], i8[:,::1])")
+def tally(origin: Any, items: Any, one: Any, other: Any) -> None:
+    """Count items (n, k) of origins (n, k) in two tables, (origins, items) each; none of those below 0."""
+    for row in range(items.shape[0]):
+        for place in range(items.shape[1]):
+            if items[row, place] >= 0:
+                one[origin[row, place], items[row, place]] += 1
+                other[origin[row, place], items[row, place]] += 1
+
+
+@compiled("void(i8[::1], i4[:,::1], f8[:,::1], f8[:,::1])")
+def gather(user: Any, items: Any, table: Any, sums: Any) -> None:
+    """Add to the row of each user (n,) of *sums* (users, columns) the sum, from the left, of the rows of *table* (items, columns)
+    that items (n, k) name; none for those below 0.
+    """
+    total = np.empty(table.shape[1])
+    for row in range(items.shape[0]):
+        total[:] = 0.0
+        for place in range(items.shape[1]):
+            item = items[row, place]
+            if item >= 0:
+                for column in range(table.shape[1]):
+                    total[column] += table[item, column]
+        for column in range(table.shape[1]):
+            sums[user[row], column] += total[column]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint32]
 Wide = npt.NDArray[np.uint64]
-Address = tuple[Wide, Words, Words]  # who, when, which: (n,) each
+Address = tuple[Wide, Words, Words]  # who (n,), when (n,), which (n, k), or (1, k) where it is the same in all rows
 Ints = npt.NDArray[np.int64]
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -32,25 +33,33 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> 
     """
     which, when, low, high = counter
     who = low.astype(np.uint64) | (high.astype(np.uint64) << _HALF)
-    words = _words(_flat(who, when, which)[1], np.array([key], np.uint64))
+    words = _words(_rows(who, when, which)[1], np.array([key], np.uint64))
     return words[:, 0], words[:, 1], words[:, 2], words[:, 3]
 
 
 def _words(address: Address, keys: Wide) -> Words:
-    """Return the words at flat addresses: (n, 4); keys: (1, 2), or (n, 2)."""
+    """Return the words at addresses: (n * k, 4); keys: (1, 2), or (n, 2)."""
     from recsim import kernels
 
-    result = np.empty((len(address[0]), 4), np.uint32)
+    result = np.empty((len(address[0]) * address[2].shape[1], 4), np.uint32)
     kernels.words(*address, keys, result)
     return result
 
 
-def _flat(who: npt.ArrayLike, when: npt.ArrayLike, which: npt.ArrayLike) -> tuple[tuple[int, ...], Address]:
-    """Return the shape in which the parts of addresses broadcast, and the parts of all of them, (n,) each."""
-    parts = np.asarray(who, np.uint64), np.asarray(when, np.uint32), np.asarray(which, np.uint32)
-    shape = np.broadcast_shapes(*(part.shape for part in parts))
-    one, two, three = (np.array(np.broadcast_to(part, shape), order="C").reshape(-1) for part in parts)
-    return shape, (one, two, three)
+def _rows(who: npt.ArrayLike, when: npt.ArrayLike, which: npt.ArrayLike) -> tuple[tuple[int, ...], Address]:
+    """Return the shape in which the parts of addresses broadcast, and the parts by rows: the last axis is that of *which* alone,
+    or has one column.
+    """
+    from recsim.kernels import plain
+
+    parts: list[np.ndarray[Any, Any]] = [np.asarray(who, np.uint64), np.asarray(when, np.uint32), np.asarray(which, np.uint32)]
+    whole = shape = np.broadcast_shapes(*(part.shape for part in parts))
+    if not shape or any(part.shape[-1:] not in ((), (1,)) for part in parts[:2]):
+        parts, whole = [np.broadcast_to(part, shape)[..., None] for part in parts], (*shape, 1)
+    one, two = (np.broadcast_to(part[..., 0] if part.ndim else part, whole[:-1]).reshape(-1) for part in parts[:2])
+    same = parts[2].size == whole[-1]
+    three = (parts[2] if same else np.broadcast_to(parts[2], whole)).reshape(1 if same else len(one), whole[-1])
+    return shape, (plain(one, np.uint64), plain(two, np.uint32), plain(three, np.uint32))
 
 
 @lru_cache(maxsize=65_536)
@@ -72,7 +81,7 @@ class Randomness:
 
     def words(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Words:
         """Return the four raw words at each address: the broadcast shape of the address, and 4, uint32."""
-        shape, address = _flat(who, when, which)
+        shape, address = _rows(who, when, which)
         return _words(address, np.array([key(self.seed, label)], np.uint64)).reshape((*shape, 4))
 
     def uniform(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Floats:
@@ -85,9 +94,9 @@ class Randomness:
         """
         from recsim import kernels
 
-        shape, address = _flat(who, when, which)
+        shape, address = _rows(who, when, which)
         k0, k1 = key(self.seed, label)
-        result = np.empty(len(address[0]))
+        result = np.empty((len(address[0]), address[2].shape[1]))
         kernels.uniform(*address, np.uint64(k0), np.uint64(k1), result)
         return result.reshape(shape)
 
@@ -96,18 +105,17 @@ class Randomness:
 
         Number j is word j % 4 at which = j // 4, so that asking for more does not change those that were there.
         """
-        who, when = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32))
-        words = self.words(label, who[:, None], when[:, None], np.arange(-(-count // 4)))
-        return (words.reshape(len(who), 4 * words.shape[1])[:, :count].astype(np.float64) + 0.5) * 2.0**-32
+        who, when = (np.atleast_1d(part)[:, None] for part in (who, when))
+        words = self.words(label, who, when, np.arange(-(-count // 4)))
+        return (words.reshape(len(words), 4 * words.shape[1])[:, :count].astype(np.float64) + 0.5) * 2.0**-32
 
     def blocks(self, labels: Sequence[str], nth: Ints, who: npt.ArrayLike, when: npt.ArrayLike, count: int) -> Floats:
         """Return what `block` returns, (n, count), where row i has the label labels[nth[i]]: many streams in one call."""
         keys = np.array([key(self.seed, label) for label in labels], np.uint64).reshape(-1, 2)
-        who, when = np.broadcast_arrays(np.asarray(who, np.uint64), np.asarray(when, np.uint32))
         wide = -(-count // 4)
-        which = np.tile(np.arange(wide, dtype=np.uint32), len(nth))
-        who, when, stream = (np.repeat(column, wide, axis=0) for column in (who, when, keys[nth]))
-        words = _words((who, when, which), np.ascontiguousarray(stream)).reshape(len(nth), 4 * wide)
+        who, when = (np.atleast_1d(part)[:, None] for part in (who, when))
+        address = _rows(who, when, np.arange(wide))[1]
+        words = _words(address, np.ascontiguousarray(keys[nth])).reshape(len(nth), 4 * wide)
         return (words[:, :count].astype(np.float64) + 0.5) * 2.0**-32
 
     def exponential(self, label: str, who: npt.ArrayLike, when: npt.ArrayLike = 0, which: npt.ArrayLike = 0) -> Floats:

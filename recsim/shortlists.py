@@ -38,18 +38,13 @@ class Shortlists:
         return self._first[user], self._had[user] == had
 
     def drop(self, user: Ints, item: np.ndarray) -> None:
-        """Take one item off the list of each user, (n,), nobody twice; what stood below moves up, and its score with it."""
+        """Take items off the lists of users, (n,) each; what stood below moves up, and its score with it."""
         if not len(self._items):
             return
-        lists = self._items[user]
-        row, place = np.nonzero(lists == item[:, None])
-        user, width = user[row], lists.shape[1]
-        up = np.arange(width) + (np.arange(width) >= place[:, None])
-        for kept, nothing in ((self._items, NOTHING), (self._scores, -np.inf)):
-            if len(kept):
-                longer = np.append(kept[user], np.full((len(user), 1), nothing, kept.dtype), axis=1)
-                kept[user] = np.take_along_axis(longer, up, axis=1)
-        self._left[user] -= 1
+        from recsim import kernels
+
+        user, item = kernels.plain(user, np.int64), kernels.plain(item, np.int32)
+        kernels.drop(user, item, self._items, self._scores, self._left)
 
     def rank(self, model: Model, visits: Visits, threads: int) -> Ranking:
         """Return the lists of those who visit, ranked where there is none or where too few of it are left."""

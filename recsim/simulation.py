@@ -364,13 +364,12 @@ def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> Non
     world.benchmark.choose(visits, clicks.row, people.interests, world.crowd.demand, world.crowd.consumed)
     new = world.crowd.consumed.add(visits.user, clicks.item)
     world.counters.click(visits.user, clicks.item, clicks.origin, utility, innate, new)
-    if scenario.consumed == "leave" or world.shadows:
+    if scenario.consumed == "leave":
+        world.feed.shortlists.drop(visits.user, clicks.item)
+    if world.shadows:
         number = nth(clicks.row)
         for turn in (np.flatnonzero(number == place) for place in range(int(number.max()) + 1)):
-            if scenario.consumed == "leave":
-                world.feed.shortlists.drop(visits.user[turn], clicks.item[turn])
-            if world.shadows:
-                imagine(world, visits.take(turn), people.take(turn), int(number[turn[0]]))
+            imagine(world, visits.take(turn), people.take(turn), int(number[turn[0]]))
 
 
 def imagine(world: World, visits: Visits, people: People, number: int) -> None:

@@ -214,14 +214,11 @@ def test_a_fork_and_its_tiles_leave_the_same_history(lively: rs.Scenario, day: f
 
 
 @pytest.mark.parametrize("rows", [1, 7])
-def test_how_many_slates_are_looked_through_at_once_changes_nothing(
-    lively: rs.Scenario, rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_how_many_visits_are_counted_at_once_changes_nothing(lively: rs.Scenario, rows: int) -> None:
     """One after the other, or a handful, leaves the same history to the last bit."""
     whole = World(lively, 7).advance(lively.days)
     whole.close_epoch()
-    monkeypatch.setattr("recsim.counting.WAITING", rows)
-    apart = World(lively, 7).advance(lively.days)
+    apart = World(lively, 7, tile=rows).advance(lively.days)
     apart.close_epoch()
     assert repr(apart.history) == repr(whole.history)
 
