@@ -27,7 +27,7 @@ from recsim.progress import told
 from recsim.randomness import Floats
 from recsim.ratios import difference, linearised
 from recsim.scenario import Scenario
-from recsim.simulation import World, visit
+from recsim.simulation import World
 from recsim.tables import decimals_for, with_half
 from recsim.world import FEED, Bools, Counts, Rows, Visits
 
@@ -125,9 +125,7 @@ class Trial(World):
         """Let users visit, each the feed of her arm."""
         for place in self.live:
             self._under(place)
-            mine = visits.take(self.group[visits.user] == place)
-            if len(mine):
-                visit(self, mine)
+            super().receive(visits.take(self.group[visits.user] == place))
         np.add.at(self.visited, visits.user, 1)
 
     def train(self) -> None:

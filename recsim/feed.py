@@ -77,9 +77,9 @@ class Feed:
         if not size:
             ranking = Ranking(np.zeros((len(visits), 0), np.int32), self.published)
         elif not self.model.steady:
-            ranking = self.model.rank(asked, self.scenario.slate, self.threads)
+            ranking = self.model.rank(asked, self.scenario.slate)
         else:
-            ranking = self.shortlists.rank(self.model, asked, self.threads)
+            ranking = self.shortlists.rank(self.model, asked)
         if known < self.released:
             ranking = unknown_behind(ranking, visits, known)
         picks = [stream.picks for stream in self.streams if len(stream.picks)]

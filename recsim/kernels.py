@@ -19,6 +19,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _TWELVE = np.uint64(12)
+_BLOCK = 1024  # addresses written out at a time
 
 
 def plain(values: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarray[Any, Any]:
@@ -51,29 +52,52 @@ def _philox(which: Any, when: Any, who: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
+@numba.njit(inline="always")
+def _spread(who: Any, when: Any, which: Any, begin: Any, rows: Any, whole: Any) -> None:
+    """Put the addresses of some rows into *whole* (3, at least rows * k), one after the other, for one plain loop over them."""
+    place = 0
+    for row in range(begin, begin + rows):
+        line = which[row if len(which) > 1 else 0]
+        for column in range(len(line)):
+            whole[0, place], whole[1, place], whole[2, place] = line[column], when[row], who[row]
+            place += 1
+
+
 @compiled("void(u8[::1], u4[::1], u4[:,::1], u8[:,::1], u4[:,::1])")
 def words(who: Any, when: Any, which: Any, keys: Any, result: Any) -> None:
     """Put into *result* (n k, 4) the words at who (n,), when (n,) and which (n, k), or (1, k) where it is the same in all rows;
     keys: (1, 2), or (n, 2) where each row has one of its own.
     """
-    many, one, place = len(keys) > 1, len(which) == 1, 0
-    for row in range(len(who)):
-        key, line = keys[row if many else 0], which[0 if one else row]
-        for column in range(len(line)):
-            c0, c1, c2, c3 = _philox(line[column], when[row], who[row], key[0], key[1])
-            result[place, 0], result[place, 1], result[place, 2], result[place, 3] = c0, c1, c2, c3
-            place += 1
+    columns = which.shape[1]
+    step = max(1, _BLOCK // max(1, columns))
+    whole, drawn = np.empty((3, step * columns), np.uint64), np.empty((4, step * columns), np.uint32)
+    key = np.empty((2, step * columns), np.uint64)
+    for begin in range(0, len(who), step):
+        rows, some = min(step, len(who) - begin), result[begin * columns :]
+        _spread(who, when, which, begin, rows, whole)
+        for place in range(rows * columns):
+            row = begin + place // columns if len(keys) > 1 else 0
+            key[0, place], key[1, place] = keys[row, 0], keys[row, 1]
+        for place in range(rows * columns):
+            c0, c1, c2, c3 = _philox(whole[0, place], whole[1, place], whole[2, place], key[0, place], key[1, place])
+            drawn[0, place], drawn[1, place], drawn[2, place], drawn[3, place] = c0, c1, c2, c3
+        for place in range(rows * columns):
+            for word in range(4):
+                some[place, word] = drawn[word, place]
 
 
-@compiled("void(u8[::1], u4[::1], u4[:,::1], u8, u8, f8[:,::1])")
+@compiled("void(u8[::1], u4[::1], u4[:,::1], u8, u8, f8[::1])")
 def uniform(who: Any, when: Any, which: Any, k0: Any, k1: Any, result: Any) -> None:
-    """Put into *result* (n, k) a number between 0 and 1 at each address, as `words` has them, of 52 bits of words 1 and 0."""
-    one = len(which) == 1
-    for row in range(len(result)):
-        line = which[0 if one else row]
-        for column in range(len(line)):
-            c0, c1, _, _ = _philox(line[column], when[row], who[row], k0, k1)
-            result[row, column] = (np.float64(((c1 << _HALF) | c0) >> _TWELVE) + 0.5) * 2.0**-52
+    """Put into *result* (n k,) a number between 0 and 1 at each address, as `words` has them, of 52 bits of words 1 and 0."""
+    columns = which.shape[1]
+    step = max(1, _BLOCK // max(1, columns))
+    whole = np.empty((3, step * columns), np.uint64)
+    for begin in range(0, len(who), step):
+        rows, some = min(step, len(who) - begin), result[begin * columns :]
+        _spread(who, when, which, begin, rows, whole)
+        for place in range(rows * columns):
+            c0, c1, _, _ = _philox(whole[0, place], whole[1, place], whole[2, place], k0, k1)
+            some[place] = (np.float64(((c1 << _HALF) | c0) >> _TWELVE) + 0.5) * 2.0**-52
 
 
 @compiled("void(f8[:,::1], f8[:,::1], i4[:,::1], f8[:,::1])")

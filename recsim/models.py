@@ -12,16 +12,16 @@ item.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import starmap
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim.ahead import ahead
 from recsim.consumption import spread
 from recsim.lottery import Lottery
 from recsim.randomness import Floats
@@ -181,7 +181,8 @@ class _Scored(Model, ABC):
         items[cold] = Order(self.epoch, self.counts, self.depth, self._order, self.counts).rank(visits.take(cold), n).items
         barred, width = _Barred(visits, self._column), np.where(known, first, 0)
 
-        def one(rows: npt.NDArray[np.int64], wide: int) -> None:
+        def one(block: tuple[npt.NDArray[np.int64], int]) -> None:
+            rows, wide = block
             scores = self.scores(visits.user[rows], wide)
             scores[barred.of(rows, wide)] = -np.inf
             part = best(scores, n, self._ties[:wide])
@@ -190,10 +191,8 @@ class _Scored(Model, ABC):
             scores_of[rows] = np.where(found == _COLD, -np.inf, found)
             width[rows] = self.reach(visits.user[rows], found[:, -1])
 
-        with ThreadPoolExecutor(threads) as pool:
-            for looked in (0, first):
-                blocks = list(_blocks(np.flatnonzero(width > looked), width))
-                list(pool.map(one, *zip(*blocks, strict=True)) if threads > 1 and blocks else starmap(one, blocks))
+        for looked in (0, first):
+            deque(ahead(one, _blocks(np.flatnonzero(width > looked), width), threads), maxlen=0)
         return Ranking(items, self.published, scores=scores_of * self.unit)
 
 

@@ -96,7 +96,7 @@ class Randomness:
 
         shape, address = _rows(who, when, which)
         k0, k1 = key(self.seed, label)
-        result = np.empty((len(address[0]), address[2].shape[1]))
+        result = np.empty(len(address[0]) * address[2].shape[1])
         kernels.uniform(*address, np.uint64(k0), np.uint64(k1), result)
         return result.reshape(shape)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -288,7 +288,7 @@ class ALS(_Implicit):
     _own_start: ClassVar[bool] = True
 
     def _new(self, seed: int, threads: int) -> Any:
-        return _implicit("cpu.als").AlternatingLeastSquares(
+        return _alternating()(
             factors=self.factors, regularization=self.regularization, alpha=self.alpha,
             iterations=self.iterations, random_state=seed, num_threads=threads,
         )  # fmt: skip
@@ -341,6 +341,31 @@ def _implicit(module: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return import_module(f"implicit.{module}")
+
+
+_LONG = 64  # entries a row, in the mean, from which a second thread is sure to pay
+
+
+@cache
+def _alternating() -> Any:
+    """Return implicit's alternating least squares, short rows being solved by one thread.
+
+    Each solve asks OpenBLAS for a buffer, and that takes a lock: where rows are short, threads do little but wait for it, and
+    two can be half as fast as one. Which thread solves a row changes nothing.
+    """
+    whole: Any = _implicit("cpu.als").AlternatingLeastSquares
+
+    class Steps(whole):  # type: ignore[misc]
+        @property
+        def solver(self) -> Any:
+            step = super().solver
+
+            def solve(matrix: Any, *arguments: Any, num_threads: int) -> None:
+                step(matrix, *arguments, num_threads=num_threads if matrix.nnz >= _LONG * matrix.shape[0] else 1)
+
+            return solve
+
+    return Steps
 
 
 def _matrix(rows: Rows, users: int, items: int) -> Any:

@@ -16,8 +16,8 @@ class Shortlists:
         *first* ones of each user's first list, whatever leaves.
         """
         self.size, self.scored = size, scored
-        self._items = np.full((0, size + spare), NOTHING, np.int32)
-        self._scores = np.full((0, self._items.shape[1]), -np.inf)
+        self._items = np.empty((users, size + spare), np.int32)  # rows of those who are not ready hold anything
+        self._scores = np.empty((users if scored else 0, size + spare))
         self._ready = np.zeros(users, np.bool_)
         self._whole = np.zeros(users, np.bool_)
         self._left = np.zeros(users, np.int32)
@@ -39,31 +39,29 @@ class Shortlists:
 
     def drop(self, user: Ints, item: np.ndarray) -> None:
         """Take items off the lists of users, (n,) each; what stood below moves up, and its score with it."""
-        if not len(self._items):
-            return
         from recsim import kernels
 
-        user, item = kernels.plain(user, np.int64), kernels.plain(item, np.int32)
+        ready = self._ready[user]
+        user, item = kernels.plain(user[ready], np.int64), kernels.plain(item[ready], np.int32)
         kernels.drop(user, item, self._items, self._scores, self._left)
 
-    def rank(self, model: Model, visits: Visits, threads: int) -> Ranking:
-        """Return the lists of those who visit, ranked where there is none or where too few of it are left."""
-        self._fill(model, visits, ~self._ready[visits.user], threads)
-        self._fill(model, visits, (self._left[visits.user] < self.size) & ~self._whole[visits.user], threads)
+    def rank(self, model: Model, visits: Visits) -> Ranking:
+        """Return the lists of those who visit, ranked where there is none or where too few of it are left.
+
+        It writes the rows of those users only, and what it writes follows from the model and from what they have had.
+        """
+        self._fill(model, visits, ~self._ready[visits.user])
+        self._fill(model, visits, (self._left[visits.user] < self.size) & ~self._whole[visits.user])
         scores = self._scores[visits.user, : self.size] if self.scored else None
         return Ranking(self._items[visits.user, : self.size], model.published, scores=scores)
 
-    def _fill(self, model: Model, visits: Visits, wanting: Bools, threads: int) -> None:
+    def _fill(self, model: Model, visits: Visits, wanting: Bools) -> None:
         """Rank those of the visits that are *wanting* (n,) of a list, each user once."""
         rows = np.flatnonzero(wanting)
         if not len(rows):
             return
         visits = visits.take(rows[np.unique(visits.user[rows], return_index=True)[1]])
-        if not len(self._items):
-            self._items = np.full((len(self._ready), self._items.shape[1]), NOTHING, np.int32)
-            if self.scored:
-                self._scores = np.full(self._items.shape, -np.inf)
-        ranking = model.rank(visits, self._items.shape[1], threads)
+        ranking = model.rank(visits, self._items.shape[1])
         new = visits.user[~self._ready[visits.user]]
         if len(self._first):
             self._first[new] = ranking.items[~self._ready[visits.user], : self._first.shape[1]]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recsim import clock, logrows, polarisation
+from recsim.ahead import ahead
 from recsim.amounts import row_sums
 from recsim.archive import History
 from recsim.behaviour import People
@@ -35,7 +38,7 @@ from recsim.scenario import Scenario
 from recsim.signals import Occasion, Stream
 from recsim.slates import compose, sound
 from recsim.stock import Stock
-from recsim.world import DAY, NOTHING, Clicks, Items32, Seen, Slate, Visits, unfilled
+from recsim.world import DAY, NOTHING, Clicks, Ints, Items32, Seen, Slate, Visits, unfilled
 
 TILE = 8192  # visits served at a time
 SHARED = (
@@ -169,16 +172,18 @@ class World:
     def serve(self, until: int) -> None:
         """Serve all visits before a second; users commute."""
         for visits in self.crowd.visits(until):
-            for start in range(0, len(visits), self.tile):
-                self.receive(visits.take(slice(start, start + self.tile)))
+            self.receive(visits)
         for log in (self.log, self.impressions, self.shadow):
             log.close_window()
         self._now = until
         self.on_window(self)
 
     def receive(self, visits: Visits) -> None:
-        """Let users visit the feed."""
-        visit(self, visits)
+        """Let users visit the feed, a tile at a time; while what comes of one is written down, others are being served."""
+        tiles = [visits.take(slice(start, start + self.tile)) for start in range(0, len(visits), self.tile)]
+        with closing(ahead(partial(visit, self), tiles, self.threads if len(tiles) > 1 else 1)) as met:
+            for tile, one in zip(tiles, met, strict=True):
+                write(self, tile, one)
 
     def next_birth(self) -> int | None:
         """Return the second, now at the earliest, at which an interest is born next; None where none is any more."""
@@ -318,13 +323,36 @@ class World:
 
 
 # ------------------------------------------------------------------------------------------------------ one visit
-def visit(world: World, visits: Visits) -> None:
-    """Let users visit: row i of every array below belongs to visit i."""
+class Met(NamedTuple):
+    """What comes of some visits: *people*, row i belonging to visit i. Those *fed* see a slate and click in an *order*, 0 for
+    none; those *alone* have *found* something without the feed. Row i of these belongs to number i of them.
+    """
+
+    people: People
+    fed: Ints
+    slate: Slate
+    order: npt.NDArray[np.int16]
+    alone: Ints
+    found: Items32
+
+
+def visit(world: World, visits: Visits) -> Met:
+    """Let users visit, nobody twice where a visit reads what one before has written.
+
+    Read is what does not change while the model serves, and what belongs to these users; written is nothing but their
+    shortlists and what signals keep of them. So it makes no difference what others do meanwhile.
+    """
     people = world.crowd.meet(visits)
     searching = world.crowd.searching(visits, people)
     fed, alone = np.flatnonzero(~searching), np.flatnonzero(searching)
     slate, order = browse(world, visits.take(fed), people.take(fed))
-    found = search(world, visits.take(alone), people.take(alone))
+    return Met(people, fed, slate, order, alone, search(world, visits.take(alone), people.take(alone)))
+
+
+def write(world: World, visits: Visits, met: Met) -> None:
+    """Write down what came of visits: counts, log, what they have had, and how it has changed them."""
+    people, fed, slate, order, alone, found = met
+    show(world, visits.take(fed), slate, order)
     clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
     consume(world, visits.take(clicks.row), people.take(clicks.row), clicks)
     world.counters.visits += len(visits)
@@ -340,16 +368,19 @@ def browse(world: World, visits: Visits, people: People) -> tuple[Slate, npt.NDA
     slate = compose(visits, world.feed.rank(visits), scenario.slate, scenario.policy, world.streams)
     if not type(scenario.policy).__module__.startswith("recsim."):
         sound(visits, slate, scenario.policy)
-    order = scenario.choice.click(visits, slate, people)
-    world.counters.show(visits, slate)
-    if scenario.log == "impressions":
-        world.impressions.append(logrows.of_slates(visits, slate, order, world.epoch, world.feed.depth, world.streams))
-    return slate, order
+    return slate, scenario.choice.click(visits, slate, people)
 
 
 def search(world: World, visits: Visits, people: People) -> Items32:
     """Let users find something without the feed: one item each, drawn from their true preference."""
     return world.crowd.find(visits, people) if len(visits) else np.zeros(0, np.int32)
+
+
+def show(world: World, visits: Visits, slate: Slate, order: npt.NDArray[np.int16]) -> None:
+    """Count what was shown, and write it into the log of impressions where there is one."""
+    world.counters.show(visits, slate)
+    if world.scenario.log == "impressions" and len(visits):
+        world.impressions.append(logrows.of_slates(visits, slate, order, world.epoch, world.feed.depth, world.streams))
 
 
 def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> None:

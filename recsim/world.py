@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -59,7 +58,7 @@ class Visits:
     randomness: Randomness
     gone: Consumed | None
     slots: Ints | None = None
-    _words: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -77,9 +76,9 @@ class Visits:
     def number(self, label: str, which: int) -> Floats:
         """Return number *which* of `block`, (n,), without the ones before it."""
         place = label, which // 4
-        if place not in self._words:
-            self._words[place] = self.randomness.words(label, self.address, self.ordinal, which // 4)
-        return (self._words[place][:, which % 4].astype(np.float64) + 0.5) * 2.0**-32
+        if place not in self._kept:
+            self._kept[place] = self.randomness.words(label, self.address, self.ordinal, which // 4)
+        return (self._kept[place][:, which % 4].astype(np.float64) + 0.5) * 2.0**-32
 
     def slot(self, items: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """Return the slots of items, in their shape: numbers that are the same in every arm, whatever else came out there."""
@@ -91,7 +90,7 @@ class Visits:
             self, user=self.user[rows], address=self.address[rows], ordinal=self.ordinal[rows], time=self.time[rows]
         )
 
-    @cached_property
+    @property
     def eligible(self) -> Ints:
         """How many items may be shown in each visit: (n,)."""
         gone = 0 if self.gone is None else self.gone.count[self.user]
@@ -103,9 +102,15 @@ class Visits:
             return np.zeros(items.shape, np.bool_)
         return self.gone.contains(self.user, items)
 
-    @cached_property
+    @property
     def consumed(self) -> tuple[Ints, Items32]:
         """All items that may not be shown again, as pairs of (visit, item)."""
+        if "consumed" not in self._kept:  # a cached_property would let threads wait for each other, in Python 3.11
+            self._kept["consumed"] = self._consumed()
+        pairs: tuple[Ints, Items32] = self._kept["consumed"]
+        return pairs
+
+    def _consumed(self) -> tuple[Ints, Items32]:
         if self.gone is None:
             return np.zeros(0, np.int64), np.zeros(0, np.int32)
         row, item = self.gone.stretch(self.user)
@@ -148,9 +153,7 @@ class Published:
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what *make* gives, made once for this model and kept under a name."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+        return self._kept[name] if name in self._kept else self._kept.setdefault(name, make())
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from conftest import kill_again_and_again
 
 import recsim as rs
+from recsim.ahead import ahead
 from recsim.crowd import Crowd
 from recsim.simulation import World
 from recsim.world import Visits
@@ -38,9 +40,44 @@ def test_tile_size_changes_nothing(small: rs.Scenario, tile: int) -> None:
 
 @pytest.mark.parametrize("threads", [2, 4])
 def test_threads_change_nothing(small: rs.Scenario, threads: int) -> None:
-    """Fitting and ranking in several threads leaves the same log byte for byte."""
+    """Fitting, ranking and serving in several threads leaves the same log byte for byte."""
     crowd = small.but(population=rs.SyntheticUsers(users=700, topics=6), days=9.0)
-    assert digests(crowd, threads=threads) == digests(crowd)
+    assert digests(crowd, threads=threads, tile=100) == digests(crowd)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_parts_come_in_their_order_and_not_all_at_once(threads: int) -> None:
+    """Whatever takes how long, results come in the order of the parts, few of which are begun before they are wanted."""
+    begun: list[int] = []
+
+    def work(part: int) -> int:
+        time.sleep(0.003 * (part % 3))
+        begun.append(part)
+        return part * part
+
+    with closing(ahead(work, range(40), threads)) as results:
+        assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+        assert len(begun) <= 5 + 3 * threads
+        assert list(results) == [part * part for part in range(5, 40)]
+    assert sorted(begun) == list(range(40))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_a_part_raises_is_raised_and_ends_the_work(threads: int) -> None:
+    """The first error in the order of the parts reaches the caller; parts far behind it are never begun."""
+    begun: list[int] = []
+
+    def work(part: int) -> int:
+        begun.append(part)
+        if part == 4:
+            raise KeyError(part)
+        return part
+
+    done = []
+    with pytest.raises(KeyError, match="4"), closing(ahead(work, range(1000), threads)) as results:
+        for result in results:
+            done.append(result)
+    assert done == [0, 1, 2, 3] and max(begun) < 30
 
 
 def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ FLOORS = [
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts"},
     {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels"},
-    {"kernels"},
+    {"kernels", "ahead"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
