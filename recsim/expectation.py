@@ -11,11 +11,12 @@ from recsim.crowd import everybody, presence
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Signal
-from recsim.simulation import check
+from recsim.simulation import TILE, check
 from recsim.stock import everything
 from recsim.world import DAY
 
 LIBRARIES = 285_000_000  # bytes that Python and the libraries take before there is any world
+THREAD = 60_000_000  # bytes of the tiles that one more thread has on their way
 PARQUET = 16  # bytes of a row on disk, compressed
 
 
@@ -85,9 +86,11 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float, float]]:
         yield begin, end, sum(float(stream.lift(middle)[0]) for stream in scenario.signals)
 
 
-def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int], clicks: int) -> int:
+def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int], clicks: int, threads: int = 1) -> int:
     """Return about how many bytes a run into a folder takes at its peak, with so many clicks: libraries, people, items, log,
-    training rows and benchmark. The bytes of each were found by varying it; `benchmarks/forecast.py` holds them against runs.
+    training rows, benchmark, and tiles on their way where there are several and threads for them.
+
+    The bytes of each were found by varying it; `benchmarks/forecast.py` holds them against runs.
     """
     topics, factors = sizes["topics"], int(getattr(scenario.recommender, "factors", 0))
     moving = 24 * topics * bool(scenario.dynamics)
@@ -95,7 +98,8 @@ def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, in
     catalogue = sizes["items"] * (60 * topics + 23 * factors + 900)
     shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * clicks + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
-    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark
+    beside = THREAD * (min(threads, -(-sizes["users"] // TILE)) - 1)
+    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + beside
 
 
 def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:

@@ -31,7 +31,7 @@ from recsim.recommenders import Recommender
 from recsim.running import Keeper
 from recsim.scenario import Scenario
 from recsim.settings import changed
-from recsim.simulation import World
+from recsim.simulation import TILE, World
 from recsim.world import DAY, Counts, Ranking, Rows, Visits
 
 SECONDS = 2.0  # that the samples of a forecast may take, about
@@ -96,7 +96,7 @@ def _forecast(scenario: Scenario, threads: int, facts: Mapping[str, Any], waited
     clicks = min(round(sum(epoch.clicks for epoch in course)), facts["expected"]["clicks_at_most"])
     return {
         "seconds": round(sum(parts.values()), 2), "parts": {name: round(value, 3) for name, value in parts.items()},
-        "memory_bytes": memory(scenario, facts["sizes"], facts["expected"], clicks), "free_bytes": free_memory(),
+        "memory_bytes": memory(scenario, facts["sizes"], facts["expected"], clicks, threads), "free_bytes": free_memory(),
         "threads": threads, "sample": {"users": last.users, "epochs": len(last.epochs), "seconds": round(now() - began, 2)},
     }  # fmt: skip
 
@@ -157,15 +157,16 @@ class Sample:
 
 
 class _TimedFeed(Feed):
-    """A feed that takes the time of its rankings and fits."""
+    """A feed that takes the time of its fits and of its *rankings*, as many tiles being ranked *beside* each other."""
 
-    spent = Epoch(0, 0, 0)
+    spent, beside = Epoch(0, 0, 0), 1
+    rankings: list[float]
 
     def rank(self, visits: Visits) -> Ranking:
-        """Return the ranking, and take its time."""
+        """Return the ranking, and take its time: its share where several tiles are ranked at a time."""
         began = now()
         ranking = super().rank(visits)
-        self.spent.seconds["ranking"] += now() - began
+        self.rankings.append((now() - began) / self.beside)
         return ranking
 
     def train(self, now_: int) -> None:
@@ -222,11 +223,12 @@ class _TimedWorld(World):
         spent = Epoch(self.epoch, len(self.users), self.crowd.released)
         self.spent = spent
         assert isinstance(self.feed, _TimedFeed)
-        self.feed.spent, began, end = spent, now(), self.scenario.end_of(self.epoch)
+        self.feed.spent, self.feed.rankings, began, end = spent, [], now(), self.scenario.end_of(self.epoch)
         if end < self.scenario.days:
             self.advance(end + 1 / DAY)
         else:
             self.advance(end).close_epoch()
+        spent.seconds["ranking"] = sum(self.feed.rankings)
         spent.seconds["serving"] = max(0.0, now() - began - spent.total)
         return spent
 
@@ -248,12 +250,14 @@ def smaller(scenario: Scenario, users: int, of: int) -> Scenario:
 
 def _sample(scenario: Scenario, users: int, of: int, threads: int, epochs: int, seconds: float) -> Sample:
     """Run a world of about *users* people of *of* for at most so many epochs, two at least, until so many seconds are over."""
-    began = now()
+    beside = min(threads, -(-of // TILE))  # as many tiles as the whole run will serve at a time
+    began, tile = now(), TILE if beside == 1 else min(TILE, -(-users // (2 * beside)))
     try:
-        world = _TimedWorld(smaller(scenario, users, of), SEED, threads)
+        world = _TimedWorld(smaller(scenario, users, of), SEED, threads, tile)
     except RecsimError:  # there may be friends or edges among those who were left out
         began = now()
-        world = _TimedWorld(scenario, SEED, threads)
+        world = _TimedWorld(scenario, SEED, threads, tile)
+    world.feed.beside = beside  # type: ignore[attr-defined]
     drawing, passed = now() - began, list[Epoch]()
     with tempfile.TemporaryDirectory() as folder:
         keeper = world.keep(Path(folder) / "run")
