@@ -87,6 +87,9 @@ class People:
     had: Consumed | None
     own: Own
 
+    def __len__(self) -> int:
+        return len(self.user)
+
     def take(self, rows: Ints) -> People:
         """Return some of them."""
         own = {name: column[rows] for name, column in self.own.items()}
@@ -254,7 +257,8 @@ class Luce(_Biased):
     def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
         """Return the order of the clicks, 0 for none."""
         weight = visits.released * people.preference(slate.items) * position_bias(self.bias, slate.items.shape[1])
-        weight = np.where(people.free(slate.items), weight, 0.0)
+        if people.had is not None:
+            weight[~people.free(slate.items)] = 0.0
         race = _race(-np.log(people.whim(visits, slate.items)), weight)
         outside = np.full((len(visits), 1), self.outside)
         limit = _race(-np.log(visits.uniform("Luce.outside"))[:, None], outside)
@@ -263,8 +267,8 @@ class Luce(_Biased):
 
 def _race(exponential: Floats, weight: Floats) -> Floats:
     """Return the finishing times; who has no weight never arrives."""
-    with np.errstate(over="ignore"):  # who is wanted next to nothing never wins
-        return np.divide(exponential, weight, out=np.full(weight.shape, np.inf), where=weight > 0)
+    with np.errstate(over="ignore", divide="ignore"):  # who is wanted next to nothing never wins
+        return np.asarray(exponential / weight, np.float64)
 
 
 def _first(race: Floats, above: Bools, most: int) -> npt.NDArray[np.int16]:

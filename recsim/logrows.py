@@ -16,12 +16,14 @@ def clicks_of(slate: Slate, order: np.ndarray, rows: Ints) -> Clicks:
     """Return the clicks of slates that are those of the visits *rows* (n,), in the order in which they were made: *order*
     (n, k), 0 for none.
     """
-    row, position = np.nonzero(order)
-    if order.max(initial=0) > 1:
-        by = np.lexsort((order[row, position], row))
-        row, position = row[by], position[by]
-    at = row, position
-    return Clicks(rows[row], position.astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
+    flat = np.flatnonzero(order.ravel() > 0)
+    row, position = np.divmod(flat, max(1, order.shape[1]))
+    number = order.take(flat)
+    if number.max(initial=0) > 1:
+        by = np.lexsort((number, row))
+        flat, row, position = flat[by], row[by], position[by]
+    item, origin, propensity = (part.take(flat) for part in (slate.items, slate.origin, slate.propensity))
+    return Clicks(rows[row], position.astype(np.int16), item, origin, propensity)
 
 
 def found(rows: Ints, item: Items32) -> Clicks:

@@ -52,8 +52,8 @@ class Shortlists:
         """
         self._fill(model, visits, ~self._ready[visits.user])
         self._fill(model, visits, (self._left[visits.user] < self.size) & ~self._whole[visits.user])
-        scores = self._scores[visits.user, : self.size] if self.scored else None
-        return Ranking(self._items[visits.user, : self.size], model.published, scores=scores)
+        scores = self._scores.take(visits.user, axis=0)[:, : self.size] if self.scored else None
+        return Ranking(self._items.take(visits.user, axis=0)[:, : self.size], model.published, scores=scores)
 
     def _fill(self, model: Model, visits: Visits, wanting: Bools) -> None:
         """Rank those of the visits that are *wanting* (n,) of a list, each user once."""

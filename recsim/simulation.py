@@ -345,14 +345,19 @@ def visit(world: World, visits: Visits) -> Met:
     people = world.crowd.meet(visits)
     searching = world.crowd.searching(visits, people)
     fed, alone = np.flatnonzero(~searching), np.flatnonzero(searching)
-    slate, order = browse(world, visits.take(fed), people.take(fed))
-    return Met(people, fed, slate, order, alone, search(world, visits.take(alone), people.take(alone)))
+    slate, order = browse(world, *of(fed, visits, people))
+    return Met(people, fed, slate, order, alone, search(world, *of(alone, visits, people)))
+
+
+def of(rows: Ints, *tables: Any) -> tuple[Any, ...]:
+    """Return these rows, ascending, of some tables: the tables themselves where they are all."""
+    return tuple(table if len(rows) == len(table) else table.take(rows) for table in tables)
 
 
 def write(world: World, visits: Visits, met: Met) -> None:
     """Write down what came of visits: counts, log, what they have had, and how it has changed them."""
     people, fed, slate, order, alone, found = met
-    show(world, visits.take(fed), slate, order)
+    show(world, of(fed, visits)[0], slate, order)
     clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
     consume(world, visits.take(clicks.row), people.take(clicks.row), clicks)
     world.counters.visits += len(visits)
