@@ -158,7 +158,8 @@ def row_sums(table: Floats) -> Floats:
 
 def _gain(p: Floats, middle: Floats) -> Floats:
     """Return p log2(p / middle), 0 where there is no p; by the natural logarithm, which is several times as fast."""
-    return np.asarray(p * (np.log(np.divide(p, middle, out=np.ones_like(p), where=p > 0)) / _LN2), np.float64)
+    none = p == 0  # log(1) is 0 there, and costs a third of what leaving them out does
+    return np.asarray(p * (np.log(p / (middle + none) + none) / _LN2), np.float64)
 
 
 def deciles(demand: npt.ArrayLike, groups: int = 10) -> Ints:

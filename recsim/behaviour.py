@@ -262,7 +262,7 @@ class Luce(_Biased):
         race = _race(-np.log(people.whim(visits, slate.items)), weight)
         outside = np.full((len(visits), 1), self.outside)
         limit = _race(-np.log(visits.uniform("Luce.outside"))[:, None], outside)
-        return _first(race, race < limit, self.clicks)
+        return _first(race, limit, self.clicks)
 
 
 def _race(exponential: Floats, weight: Floats) -> Floats:
@@ -271,13 +271,14 @@ def _race(exponential: Floats, weight: Floats) -> Floats:
         return np.asarray(exponential / weight, np.float64)
 
 
-def _first(race: Floats, above: Bools, most: int) -> npt.NDArray[np.int16]:
-    """Return the order of those *above* the outside option by their race, 0 for the others and from *most* on."""
+def _first(race: Floats, limit: Floats, most: int) -> npt.NDArray[np.int16]:
+    """Return the order of those that come before the outside option, *limit* (n, 1), 0 for the others and from *most* on."""
     if most == 1:
         winner, rows = np.argmin(race, axis=1), np.arange(len(race))
         order = np.zeros(race.shape, np.int16)
-        order[rows, winner] = above[rows, winner]
+        order[rows, winner] = race[rows, winner] < limit[:, 0]
         return order
+    above = race < limit
     place = np.argsort(np.argsort(np.where(above, race, np.inf), axis=1, kind="stable"), axis=1, kind="stable") + 1
     return np.where(above & (place <= most), place, 0).astype(np.int16)
 

@@ -37,9 +37,19 @@ def as_best(visits: Visits, ranking: Ranking, placed: Items32, item: Items32) ->
     """Return the probability, (n,), that the ranking has *item* next below *placed*: 1 or 0 where its order is fixed."""
     if ranking.weights is None:
         return ((item != NOTHING) & (item == best_left(ranking, placed))).astype(np.float64)
-    weights = ranking.weights
+    return _chances(visits, ranking, ranking.weights).share(visits, placed, item)
+
+
+def as_ranked(visits: Visits, ranking: Ranking, items: Items32) -> Floats:
+    """Return the probability, (n, k), of each of the first items of a ranking, (n, k), given those before it; 0 for NOTHING."""
+    if ranking.weights is None:
+        return (items != NOTHING).astype(np.float64)
+    return _chances(visits, ranking, ranking.weights).shares(visits, items)
+
+
+def _chances(visits: Visits, ranking: Ranking, weights: Floats) -> Lottery:
     lottery: Lottery = ranking.published.once("chances", lambda: Lottery(weights, visits.slots))
-    return lottery.share(visits, placed, item)
+    return lottery
 
 
 def open_among(items: Items32, placed: Items32) -> Bools:

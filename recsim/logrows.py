@@ -21,9 +21,9 @@ def clicks_of(slate: Slate, order: np.ndarray, rows: Ints) -> Clicks:
     number = order.take(flat)
     if number.max(initial=0) > 1:
         by = np.lexsort((number, row))
-        flat, row, position = flat[by], row[by], position[by]
-    item, origin, propensity = (part.take(flat) for part in (slate.items, slate.origin, slate.propensity))
-    return Clicks(rows[row], position.astype(np.int16), item, origin, propensity)
+        row, position = row[by], position[by]
+    at = row, position
+    return Clicks(rows[row], position.astype(np.int16), slate.items[at], slate.origin[at], slate.propensity[at])
 
 
 def found(rows: Ints, item: Items32) -> Clicks:

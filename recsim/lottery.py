@@ -117,6 +117,17 @@ class Lottery:
         here = np.where(free(visits, placed, item), self.weights[0][item], 0.0)
         return np.divide(here, self.left(visits, placed), out=np.zeros(len(visits)), where=here > 0)
 
+    def shares(self, visits: Visits, drawn: Items32) -> Floats:
+        """Return the probability, (n, k), that `pick` gives each item of *drawn* (n, k) below those before it, as `share` does,
+        where no item is barred or there twice.
+        """
+        if not self._whole:
+            each = [self.share(visits, drawn[:, :place], drawn[:, place]) for place in range(drawn.shape[1])]
+            return np.stack(each, axis=1) if each else np.zeros(drawn.shape)
+        weight = np.where(drawn == NOTHING, 0.0, self.weights[0][drawn])
+        left = self.left(visits, drawn[:, :0])[:, None] - (np.cumsum(weight, axis=1) - weight)
+        return np.divide(weight, left, out=np.zeros(drawn.shape), where=weight > 0)
+
     @cached_property
     def _whole(self) -> bool:
         """Whether all sums of weights are exact, and so the same in any order, subtracted too."""

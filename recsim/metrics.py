@@ -438,7 +438,7 @@ def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, 
             "utility": ratio(float(window.utility[group].sum()), float(window.consumed[group].sum())),
             "low_utility": low_welfare(window.utility[group], window.consumed[group]),
         }
-        for name, group in groups.items()
+        for name, group in {name: np.flatnonzero(group) for name, group in groups.items()}.items()
     }
 
 

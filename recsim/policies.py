@@ -16,6 +16,7 @@ from pydantic import Field
 from recsim.candidates import (
     Candidates,
     as_best,
+    as_ranked,
     best_by,
     best_left,
     candidates,
@@ -97,13 +98,12 @@ class Greedy(Policy):
         return as_best(visits, ranking, placed, item)
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
-        """Return the best *size* items of the ranking, at once where its order is fixed."""
-        if ranking.weights is not None:
-            return super().slate(visits, ranking, size)
+        """Return the best *size* items of the ranking, all at once."""
         shown = np.full((len(visits), size), NOTHING, np.int32)
         best = ranking.items[:, :size]
         shown[:, : best.shape[1]] = best
-        return Slate(shown, np.full(shown.shape, Origin.MODEL, np.int8), np.where(shown == NOTHING, np.nan, 1.0))
+        propensity = np.where(shown == NOTHING, np.nan, as_ranked(visits, ranking, shown))
+        return Slate(shown, np.full(shown.shape, Origin.MODEL, np.int8), propensity)
 
 
 class EpsilonGreedy(Policy):
