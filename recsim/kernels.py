@@ -134,12 +134,13 @@ def walk(heap: Any, chance: Any, pool: Any, result: Any) -> None:
 @compiled("void(u8[::1], i8[::1])")
 def sort(keys: Any, order: Any) -> None:
     """Sort *order* (n,), numbers of rows, by their *keys* (rows,), eleven bits at a time; those alike stay as they stand."""
-    spare, starts = np.empty_like(order), np.empty(2049, np.int64)
+    spare, starts = np.empty(len(order), np.int64), np.empty(2049, np.int64)
     top, shift = np.uint64(0), np.uint64(0)
     for row in range(len(keys)):
         top |= keys[row]
     while shift < np.uint64(64) and top >> shift:
-        starts[:] = 0
+        for digit in range(2049):
+            starts[digit] = 0
         for row in range(len(order)):
             starts[((keys[row] >> shift) & np.uint64(2047)) + np.uint64(1)] += 1
         for digit in range(2048):
@@ -148,7 +149,8 @@ def sort(keys: Any, order: Any) -> None:
             digit = (keys[order[row]] >> shift) & np.uint64(2047)
             spare[starts[digit]] = order[row]
             starts[digit] += 1
-        order[:] = spare
+        for row in range(len(order)):
+            order[row] = spare[row]
         shift += np.uint64(11)
 
 
@@ -242,7 +244,8 @@ def gather(user: Any, items: Any, table: Any, sums: Any) -> None:
     """
     total = np.empty(table.shape[1])
     for row in range(items.shape[0]):
-        total[:] = 0.0
+        for column in range(len(total)):
+            total[column] = 0.0
         for place in range(items.shape[1]):
             item = items[row, place]
             if item >= 0:
