@@ -274,9 +274,10 @@ def _race(exponential: Floats, weight: Floats) -> Floats:
 def _first(race: Floats, limit: Floats, most: int) -> npt.NDArray[np.int16]:
     """Return the order of those that come before the outside option, *limit* (n, 1), 0 for the others and from *most* on."""
     if most == 1:
-        winner, rows = np.argmin(race, axis=1), np.arange(len(race))
+        from recsim import kernels
+
         order = np.zeros(race.shape, np.int16)
-        order[rows, winner] = race[rows, winner] < limit[:, 0]
+        kernels.win(race, kernels.plain(limit[:, 0], np.float64), order)
         return order
     above = race < limit
     place = np.argsort(np.argsort(np.where(above, race, np.inf), axis=1, kind="stable"), axis=1, kind="stable") + 1

@@ -114,6 +114,18 @@ def preference(interests: Any, demand: Any, items: Any, result: Any) -> None:
             result[row, place] = total
 
 
+@compiled("void(f8[:,::1], f8[::1], i2[:,::1])")
+def win(race: Any, limit: Any, result: Any) -> None:
+    """Put a 1 into *result* (n, k), all 0, at the first of the smallest of each row of *race* (n, k), if below *limit* (n,)."""
+    for row in range(race.shape[0]):
+        first, winner = limit[row], -1
+        for place in range(race.shape[1]):
+            if race[row, place] < first:
+                first, winner = race[row, place], place
+        if winner >= 0:
+            result[row, winner] = 1
+
+
 @compiled("void(f8[:,::1], f8[:,::1], i8[::1], i4[::1])")
 def walk(heap: Any, chance: Any, pool: Any, result: Any) -> None:
     """Put into *result* (n,) the leaf that each row of *chance* (n, levels) leads to, column j deciding at j + 1 levels above it.

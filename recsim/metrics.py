@@ -122,7 +122,7 @@ def _topics_each(topic_mass: npt.ArrayLike) -> Floats:
     """Return the effective topics of each user: (users,), NaN for those who were shown nothing."""
     mass = numbers("topic_mass", topic_mass, dimensions=2)
     total = row_sums(mass)[:, None]
-    p = np.divide(mass, total, out=np.zeros(mass.shape), where=total > 0)
+    p = mass / (total + (total == 0))
     # A topic without mass has p ln p = 0: ln(p + (p == 0)) is ln 1 there, and costs a third of a masked logarithm.
     entropy = -np.einsum("ut,ut->u", p, np.log(p + (p == 0)))
     return np.asarray(np.where(total[:, 0] > 0, np.exp(entropy), np.nan), np.float64)

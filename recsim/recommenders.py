@@ -343,15 +343,15 @@ def _implicit(module: str) -> Any:
         return import_module(f"implicit.{module}")
 
 
-_LONG = 64  # entries a row, in the mean, from which a second thread is sure to pay
+_LONG = 32  # entries a row, in the mean, from which a second thread is not slower
 
 
 @cache
 def _alternating() -> Any:
     """Return implicit's alternating least squares, short rows being solved by one thread.
 
-    Each solve asks OpenBLAS for a buffer, and that takes a lock: where rows are short, threads do little but wait for it, and
-    two can be half as fast as one. Which thread solves a row changes nothing.
+    Each solve asks OpenBLAS for a buffer, and that takes a lock: where rows are short, threads often wait for it, and two are
+    half as fast as one when luck is bad. Which thread solves a row changes nothing.
     """
     whole: Any = _implicit("cpu.als").AlternatingLeastSquares
 
