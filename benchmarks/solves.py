@@ -3,7 +3,7 @@
     python benchmarks/solves.py [--entries 2000000] [--items 10000] [--processes 4] [--rounds 5]
 
 Printed is a line a process and in it, for rows of each length, the seconds of one thread over those of two: medians of rounds in
-turns. Each solve takes a lock of OpenBLAS, so that two threads on short rows are quick at times and wait for each other at others.
+turns. Each solve takes a lock of OpenBLAS, so that two threads on short rows are quick at times and hold each other up at others.
 """
 
 from __future__ import annotations
