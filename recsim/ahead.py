@@ -20,7 +20,8 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
     [0, 2, 4, 6, 8]
     """
     if threads == 1:
-        yield from map(work, parts)
+        for part in parts:
+            yield work(part)
         return
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -268,7 +268,7 @@ class Luce(_Biased):
 def _race(exponential: Floats, weight: Floats) -> Floats:
     """Return the finishing times; who has no weight never arrives."""
     with np.errstate(over="ignore", divide="ignore"):  # who is wanted next to nothing never wins
-        return np.asarray(exponential / weight, np.float64)
+        return np.where(weight > 0, exponential / weight, np.inf)
 
 
 def _first(race: Floats, limit: Floats, most: int) -> npt.NDArray[np.int16]:

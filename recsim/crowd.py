@@ -27,7 +27,7 @@ from recsim.recommenders import Truth
 from recsim.scenario import Scenario
 from recsim.signals import Occasion, Signal, Stream
 from recsim.stock import Stock
-from recsim.world import DAY, Bools, Ints, Items32, Seen, Visits
+from recsim.world import DAY, Bools, Ints, Items32, Origin, Seen, Visits
 
 
 class Crowd:
@@ -128,7 +128,8 @@ class Crowd:
     def forgetful(self) -> bool:
         """Whether no visit reads what the same user's visits before have written, since the model was deployed."""
         again = self.scenario.consumption == "again" and self.scenario.consumed == "stay" and not self.own
-        return again and all(type(stream.signal).settle is Signal.settle for stream in self.streams)
+        signals = [stream.signal for stream in self.streams]
+        return again and all(type(one).settle is Signal.settle and one.origin != Origin.FRIEND for one in signals)
 
     def _rounds(self, until: int, ordinal: Ints, next_time: Floats) -> Iterator[tuple[Ints, Ints, Ints]]:
         """Yield user, ordinal and second of the visits before a second, one of each user who is due, then again; both

@@ -11,7 +11,7 @@ from recsim.crowd import everybody, presence
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Signal
-from recsim.simulation import TILE, check
+from recsim.simulation import LEAST, check
 from recsim.stock import everything
 from recsim.world import DAY
 
@@ -98,8 +98,13 @@ def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, in
     catalogue = sizes["items"] * (60 * topics + 23 * factors + 900)
     shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * clicks + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
-    beside = THREAD * (min(threads, -(-sizes["users"] // TILE)) - 1)
-    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + beside
+    tiles = THREAD * (beside(threads, sizes["users"]) - 1)
+    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles
+
+
+def beside(threads: int, users: int) -> int:
+    """Return how many tiles are served beside each other where all users visit about once at a time."""
+    return min(threads, max(1, users // LEAST))
 
 
 def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:

@@ -23,7 +23,7 @@ from recsim import training
 from recsim.archive import Archive
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
-from recsim.expectation import expect, memory
+from recsim.expectation import beside, expect, memory
 from recsim.feed import Feed
 from recsim.models import Model
 from recsim.randomness import Floats
@@ -31,7 +31,7 @@ from recsim.recommenders import Recommender
 from recsim.running import Keeper
 from recsim.scenario import Scenario
 from recsim.settings import changed
-from recsim.simulation import TILE, World
+from recsim.simulation import World
 from recsim.world import DAY, Counts, Ranking, Rows, Visits
 
 SECONDS = 2.0  # that the samples of a forecast may take, about
@@ -250,14 +250,13 @@ def smaller(scenario: Scenario, users: int, of: int) -> Scenario:
 
 def _sample(scenario: Scenario, users: int, of: int, threads: int, epochs: int, seconds: float) -> Sample:
     """Run a world of about *users* people of *of* for at most so many epochs, two at least, until so many seconds are over."""
-    beside = min(threads, -(-of // TILE))  # as many tiles as the whole run will serve at a time
-    began, tile = now(), TILE if beside == 1 else min(TILE, -(-users // (2 * beside)))
+    began = now()
     try:
-        world = _TimedWorld(smaller(scenario, users, of), SEED, threads, tile)
+        world = _TimedWorld(smaller(scenario, users, of), SEED, threads)
     except RecsimError:  # there may be friends or edges among those who were left out
         began = now()
-        world = _TimedWorld(scenario, SEED, threads, tile)
-    world.feed.beside = beside  # type: ignore[attr-defined]
+        world = _TimedWorld(scenario, SEED, threads)
+    world.feed.beside = beside(threads, len(world.users))  # type: ignore[attr-defined]
     drawing, passed = now() - began, list[Epoch]()
     with tempfile.TemporaryDirectory() as folder:
         keeper = world.keep(Path(folder) / "run")

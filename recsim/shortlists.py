@@ -48,7 +48,8 @@ class Shortlists:
     def rank(self, model: Model, visits: Visits) -> Ranking:
         """Return the lists of those who visit, ranked where there is none or where too few of it are left.
 
-        It writes the rows of those users only, and what it writes follows from the model and from what they have had.
+        It writes the rows of those users only, and what it writes follows from the model and from what they have had, so that
+        two threads may rank the same user.
         """
         self._fill(model, visits, ~self._ready[visits.user])
         self._fill(model, visits, (self._left[visits.user] < self.size) & ~self._whole[visits.user])
@@ -62,9 +63,10 @@ class Shortlists:
             return
         visits = visits.take(rows[np.unique(visits.user[rows], return_index=True)[1]])
         ranking = model.rank(visits, self._items.shape[1])
-        new = visits.user[~self._ready[visits.user]]
+        fresh = ~self._ready[visits.user]  # looked at once: another thread may be about to make the same lists
+        new = visits.user[fresh]
         if len(self._first):
-            self._first[new] = ranking.items[~self._ready[visits.user], : self._first.shape[1]]
+            self._first[new] = ranking.items[fresh, : self._first.shape[1]]
             self._had[new] = 0 if visits.gone is None else visits.gone.count[new]
         self._items[visits.user] = ranking.items
         if self.scored:

@@ -36,11 +36,11 @@ from recsim.population import Users
 from recsim.randomness import Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Occasion, Stream
-from recsim.slates import compose, sound
+from recsim.slates import compose, real, sound
 from recsim.stock import Stock
 from recsim.world import DAY, NOTHING, Clicks, Ints, Items32, Seen, Slate, Visits, unfilled
 
-TILE = 8192  # visits served at a time
+TILE, LEAST = 8192, 1024  # visits served at a time; and at the least, where there are several threads for those that there are
 SHARED = (
     "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
     "consumption", "consumed", "dynamics", "retrain", "benchmark",
@@ -180,7 +180,8 @@ class World:
 
     def receive(self, visits: Visits) -> None:
         """Let users visit the feed, a tile at a time; while what comes of one is written down, others are being served."""
-        tiles = [visits.take(slice(start, start + self.tile)) for start in range(0, len(visits), self.tile)]
+        size = min(self.tile, max(LEAST, -(-len(visits) // self.threads)))  # so that threads have work in smaller worlds too
+        tiles = [visits.take(slice(start, start + size)) for start in range(0, len(visits), size)]
         with closing(ahead(partial(visit, self), tiles, self.threads if len(tiles) > 1 else 1)) as met:
             for tile, one in zip(tiles, met, strict=True):
                 write(self, tile, one)
@@ -340,7 +341,8 @@ def visit(world: World, visits: Visits) -> Met:
     """Let users visit, nobody twice where a visit reads what one before has written.
 
     Read is what does not change while the model serves, and what belongs to these users; written is nothing but their
-    shortlists and what signals keep of them. So it makes no difference what others do meanwhile.
+    shortlists and what signals keep of them. So it makes no difference what others do meanwhile, nor what else the same
+    users do where nothing that a visit leaves behind is read by the next: their shortlists come out the same twice.
     """
     people = world.crowd.meet(visits)
     searching = world.crowd.searching(visits, people)
@@ -373,6 +375,7 @@ def browse(world: World, visits: Visits, people: People) -> tuple[Slate, npt.NDA
     slate = compose(visits, world.feed.rank(visits), scenario.slate, scenario.policy, world.streams)
     if not type(scenario.policy).__module__.startswith("recsim."):
         sound(visits, slate, scenario.policy)
+    real(visits, slate)
     return slate, scenario.choice.click(visits, slate, people)
 
 

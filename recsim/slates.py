@@ -19,14 +19,15 @@ from recsim.errors import RecsimError
 from recsim.policies import Policy
 from recsim.randomness import Floats
 from recsim.signals import Stream
-from recsim.world import NOTHING, Bools, Items32, Ranking, Slate, Visits, filled
+from recsim.world import NOTHING, Bools, Items32, Origin, Ranking, Slate, Visits, filled
 
 
 def compose(visits: Visits, ranking: Ranking, size: int, policy: Policy, streams: Sequence[Stream]) -> Slate:
     """Return the slates that a policy and the streams that place items make; each stream is told whom it has touched."""
     streams = [stream for stream in streams if stream.signal.places]
     for stream in streams:
-        stream.opened[visits.user] = NOTHING
+        if stream.signal.origin == Origin.FRIEND:
+            stream.opened[visits.user] = NOTHING
     priors = [stream.signal.prior(stream, visits) for stream in streams]
     streams, priors = [s for s, p in zip(streams, priors, strict=True) if p.any()], [p for p in priors if p.any()]
     if not streams:
@@ -63,7 +64,8 @@ class _Mixture:
                 rows, theirs = rows[theirs != NOTHING], theirs[theirs != NOTHING]
                 item[rows], origin[rows], source[rows] = theirs, stream.signal.origin, n
         for n in claiming:
-            self.streams[n].opened[self.visits.user[source == n]] = item[source == n]
+            if self.streams[n].signal.origin == Origin.FRIEND:
+                self.streams[n].opened[self.visits.user[source == n]] = item[source == n]
         return item, origin, self._propensity(placed, item, claiming)
 
     def _propensity(self, placed: Items32, item: Items32, claiming: list[int]) -> Floats:
@@ -79,6 +81,19 @@ class _Mixture:
         total = reduce(np.add, joint)  # one after the other: np.sum would add in an order that depends on the tile
         self.weights = [np.divide(part, total, out=np.zeros(len(total)), where=total > 0) for part in joint]
         return total
+
+
+def real(visits: Visits, slate: Slate) -> None:
+    """Raise RecsimError where a slate holds an item or an origin that does not exist: what counts them does not look."""
+    for what, codes, least, number in (
+        ("item", slate.items, NOTHING, visits.released), ("origin", slate.origin, 0, len(Origin)),
+    ):  # fmt: skip
+        ends = codes.min(initial=least), codes.max(initial=least)
+        wrong = ends[0] if ends[0] < least else ends[1]
+        if not least <= wrong < number:
+            raise RecsimError(
+                f"slate: holds {what} {wrong} of {number}, counted from 0; mend the recommender, policy or signal of your own"
+            )
 
 
 def sound(visits: Visits, slate: Slate, policy: Policy) -> None:

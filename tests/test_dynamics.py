@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 import recsim as rs
-from recsim.behaviour import People, organic
+from recsim.behaviour import People, _race, organic
 from recsim.catalog import Items
 from recsim.crowd import Crowd
 from recsim.population import Own, Users
@@ -453,3 +453,9 @@ def test_arms_share_how_people_change() -> None:
     world = World(LIVELY.but(dynamics=EVERYTHING), 1).advance(1.0)
     with pytest.raises(rs.RecsimError, match=r"^dynamics: differs between arms; .+$"):
         world.fork(LIVELY.but(dynamics=EVERYTHING[:-1]))
+
+
+def test_what_is_wanted_less_than_not_at_all_never_wins() -> None:
+    """A dynamic of one's own may leave a want of 0, -0 or below: it arrives never, not first."""
+    race = _race(np.full((1, 4), 0.5), np.array([[0.0, -0.0, -1e-18, 2.0]]))
+    assert race.tolist() == [[np.inf, np.inf, np.inf, 0.25]]

@@ -131,6 +131,34 @@ def test_visits_are_served_one_by_one_where_one_reads_what_another_wrote(small: 
     assert not any(World(scenario, 7).crowd.forgetful for scenario in remembering)
 
 
+def test_two_threads_may_rank_the_same_person(small: rs.Scenario) -> None:
+    """Where one thread makes her list while another is about to, both make the same, whoever is there first."""
+    world = World(small.but(consumption="again", consumed="stay", signals=(), benchmark=5), 7)
+    lists, visits = world.feed.shortlists, next(iter(world.crowd.visits(10 * 86_400)))
+    users = np.unique(visits.user)
+    quiet = lists.rank(world.feed.model, visits).items, lists._first[users].copy(), lists._had[users].copy()
+    lists.clear()
+    lists._first[:] = -1
+
+    class Overtaken(np.ndarray[Any, np.dtype[np.bool_]]):
+        """Whose lists are made; the other thread is done with some just after they were looked at."""
+
+        reads = 0
+
+        def __getitem__(self, key: Any) -> Any:
+            found = np.asarray(self)[key].copy()
+            Overtaken.reads += 1
+            if Overtaken.reads == 2:
+                np.asarray(self)[users[:-1]] = True
+            return found
+
+    lists._ready = lists._ready.view(Overtaken)
+    ranked = lists.rank(world.feed.model, visits).items
+    assert Overtaken.reads >= 2
+    for one, other in zip(quiet, (ranked, lists._first[users], lists._had[users]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_silent_readings_change_nothing(small: rs.Scenario) -> None:
     """Cutting the windows with a thousand readings leaves the same log byte for byte."""
     read = small.but(readings_every=small.days / 1000)

@@ -12,9 +12,9 @@ from scipy.integrate import quad
 from scipy.stats import beta, chisquare
 
 import recsim as rs
-from recsim.candidates import relevance
+from recsim.candidates import best_left, relevance
 from recsim.consumption import Consumed
-from recsim.models import Chances
+from recsim.models import Chances, Order
 from recsim.policies import Policy
 from recsim.posteriors import Posteriors
 from recsim.randomness import Randomness
@@ -324,6 +324,51 @@ def test_a_policy_of_ones_own_is_examined(small: rs.Scenario, policy: Policy, fa
     """What is missing in it, or what it does wrong, is said in one line."""
     with pytest.raises(rs.RecsimError, match=fault):
         rs.run(small.but(policy=policy), seed=1, progress=False)
+
+
+class _Odd(_Sure):
+    """Says that an item was there for a reason that does not exist, or shows one that does not."""
+
+    place_of: int = 0
+    origin: int = 0
+
+    def place(self, visits: Visits, ranking: Ranking, placed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best item left, or one beyond the last."""
+        item = best_left(ranking, placed)
+        return item + np.int32(self.place_of), np.full(len(visits), self.origin, np.int8)
+
+
+@pytest.mark.parametrize("origin", [-100, 9, 127])
+def test_an_origin_that_does_not_exist_is_refused(small: rs.Scenario, origin: int) -> None:
+    """It would be counted where there is no room for it."""
+    with pytest.raises(rs.RecsimError, match=f"slate: holds origin {origin} of 9, counted from 0; mend"):
+        rs.run(small.but(policy=_Odd(origin=origin)), seed=1, progress=False)
+
+
+class _Far(Order):
+    """Ranks items far beyond those that are out."""
+
+    def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
+        """Return the order, its numbers being 3,000 too high."""
+        ranking = super().rank(visits, n, threads)
+        return replace(ranking, items=ranking.items + np.int32(3000))
+
+
+class _Beyond(rs.Popularity):
+    """Learns to rank items that are not out."""
+
+    model = _Far
+
+    def fit(self, rows: rs.Rows, setting: rs.Fitting) -> Order:
+        """Return popularity, and another order."""
+        return _Far(**vars(super().fit(rows, setting)))
+
+
+def test_an_item_that_does_not_exist_is_refused(small: rs.Scenario) -> None:
+    """Whoever ranks it, and whatever people look at."""
+    strange = small.but(start=_Beyond(), choice=rs.AlwaysClick(), consumption="again", consumed="stay")
+    with pytest.raises(rs.RecsimError, match=r"slate: holds item 30\d\d of 80, counted from 0; mend"):
+        rs.run(strange, seed=1, progress=False)
 
 
 class _Worst(rs.Greedy):
