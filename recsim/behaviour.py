@@ -90,7 +90,7 @@ class People:
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: Ints) -> People:
+    def take(self, rows: Ints | slice) -> People:
         """Return some of them."""
         own = {name: column[rows] for name, column in self.own.items()}
         return replace(self, user=self.user[rows], interests=self.interests[rows], own=own)

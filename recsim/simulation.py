@@ -352,8 +352,8 @@ def visit(world: World, visits: Visits) -> Met:
 
 
 def of(rows: Ints, *tables: Any) -> tuple[Any, ...]:
-    """Return these rows, ascending, of some tables: the tables themselves where they are all."""
-    return tuple(table if len(rows) == len(table) else table.take(rows) for table in tables)
+    """Return these rows, ascending, of some tables, without a copy where they are all."""
+    return tuple(table.take(slice(None) if len(rows) == len(table) else rows) for table in tables)
 
 
 def write(world: World, visits: Visits, met: Met) -> None:
