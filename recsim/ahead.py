@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+THREADS = ContextVar("THREADS", default=1)
+"""How many threads may work on what takes no number of its own, such as figures by rows."""
+
+
+@contextmanager
+def allowing(threads: int) -> Generator[None]:
+    """Let so many threads work on what the body asks for."""
+    before = THREADS.set(threads)
+    try:
+        yield
+    finally:
+        THREADS.reset(before)
+
 
 def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> Generator[Result]:
-    """Yield what *work* makes of each part, in their order; in threads, at most twice as many parts as threads ahead.
+    """Yield what *work* makes of each part, in their order; in threads, this one among them, at most two parts a thread ahead.
 
     *work* may read what the caller writes meanwhile only where that makes no difference to it. What it raises is raised here.
 
@@ -23,15 +38,32 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
         for part in parts:
             yield work(part)
         return
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    waiting: deque[tuple[Future[Result], Part]] = deque()
+
+    def first() -> Result:
+        """Return the result of the first; as long as others are at it, work on one that nobody has begun."""
+        while not waiting[0][0].done():
+            place = next((place for place, (future, _) in enumerate(waiting) if future.cancel()), None)
+            if place is None:
+                break
+            part, here = waiting[place][1], Future[Result]()
+            here.set_result(work(part))
+            waiting[place] = here, part
+        return waiting.popleft()[0].result()
+
+    with ThreadPoolExecutor(threads - 1) as pool:
         try:
             for part in parts:
-                waiting.append(pool.submit(work, part))
+                waiting.append((pool.submit(work, part), part))
                 if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
+                    yield first()
             while waiting:
-                yield waiting.popleft().result()
+                yield first()
         finally:
-            for result in waiting:
-                result.cancel()
+            for future, _ in waiting:
+                future.cancel()
+
+
+def beside(*parts: Callable[[], Any], threads: int) -> list[Any]:
+    """Return what several functions return, worked out in threads."""
+    return list(ahead(lambda part: part(), parts, threads))

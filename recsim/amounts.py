@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim.ahead import THREADS, ahead
 from recsim.errors import RecsimError
 
 Floats = npt.NDArray[np.float64]
@@ -93,10 +95,11 @@ def mean(values: Floats) -> float:
     return ratio(float(there.sum()), len(there))
 
 
-def by_rows(work: Callable[..., Floats], *tables: Floats) -> Floats:
-    """Return what *work* makes of tables of the same rows, one number a row, some rows at a time: (rows,)."""
+def by_rows(work: Callable[..., Floats], *tables: npt.NDArray[Any]) -> Floats:
+    """Return what *work* makes of tables of the same rows, some at a time and by as many threads as are allowed: (rows, ...)."""
     starts = range(0, max(1, len(tables[0])), _ROWS)
-    return np.concatenate([work(*(table[start : start + _ROWS] for table in tables)) for start in starts])
+    parts = (tuple(table[start : start + _ROWS] for table in tables) for start in starts)
+    return np.concatenate(list(ahead(lambda part: work(*part), parts, THREADS.get() if len(starts) > 1 else 1)))
 
 
 def rows(user: npt.ArrayLike, item: npt.ArrayLike) -> tuple[Ints, Ints]:

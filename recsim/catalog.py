@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.special import gammaincinv, ndtri
 
+from recsim.amounts import by_rows
 from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
@@ -138,10 +139,14 @@ def dirichlet(randomness: Randomness, label: str, who: npt.NDArray[np.unsignedin
 
     alpha: (topics,) or (n, topics). Gamma variates by inversion, each at its own address (Devroye 1986, XI.4).
     """
-    uniform = randomness.uniform(label, who[:, None], which=np.arange(alpha.shape[-1]))
-    gammas = np.maximum(gammaincinv(np.broadcast_to(alpha, uniform.shape), uniform), 1e-300)
-    shares = np.maximum(gammas / gammas.sum(axis=1, keepdims=True), 1e-9)
-    return shares / shares.sum(axis=1, keepdims=True)
+
+    def some(who: npt.NDArray[np.unsignedinteger], alpha: Floats) -> Floats:
+        uniform = randomness.uniform(label, who[:, None], which=np.arange(alpha.shape[1]))
+        gammas = np.maximum(gammaincinv(alpha, uniform), 1e-300)
+        shares = np.maximum(gammas / gammas.sum(axis=1, keepdims=True), 1e-9)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
+
+    return by_rows(some, who, np.broadcast_to(alpha, (len(who), alpha.shape[-1])))
 
 
 def topic_shares(topics: int, mainstream: int, share: float) -> Floats:

@@ -239,6 +239,37 @@ def drop(user: Any, item: Any, lists: Any, scores: Any, left: Any) -> None:
         left[who] -= 1
 
 
+@compiled("void(f8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i4[:,::1], f8[:,::1])")
+def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, columns: Any, found: Any) -> None:
+    """Put the columns of the k highest of scores (n, m) into *columns* (n, k), best first, -1 behind the last, and what they
+    score into *found* (n, k), -inf behind the last. Equal ones go by ascending *ties* (at least m,).
+
+    What scores -inf does not enter, nor what is barred: for row i *barred* from begins[rows[i]] up to begins[rows[i] + 1].
+    """
+    most = columns.shape[1]
+    for row in range(len(scores)):
+        for number in range(begins[rows[row]], begins[rows[row] + 1]):
+            if barred[number] < scores.shape[1]:
+                scores[row, barred[number]] = -np.inf
+        there, last = 0, -np.inf
+        for column in range(scores.shape[1]):
+            score = scores[row, column]
+            if score < last or score == -np.inf or (score == last and ties[column] > ties[columns[row, most - 1]]):
+                continue
+            place = min(there, most - 1)
+            while place and (
+                found[row, place - 1] < score
+                or (found[row, place - 1] == score and ties[columns[row, place - 1]] > ties[column])
+            ):
+                found[row, place], columns[row, place] = found[row, place - 1], columns[row, place - 1]
+                place -= 1
+            found[row, place], columns[row, place] = score, column
+            there = min(there + 1, most)
+            if there == most:
+                last = found[row, most - 1]
+        found[row, there:], columns[row, there:] = -np.inf, -1
+
+
 @compiled("void(i1[:,::1], i4[:,::1], i8[:,::1], i8[:,::1])")
 def tally(origin: Any, items: Any, one: Any, other: Any) -> None:
     """Count items (n, k) of origins (n, k) in two tables, (origins, items) each; none of those below 0."""

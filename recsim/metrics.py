@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
+from recsim.ahead import THREADS, beside
 from recsim.amounts import Floats, Ints, amounts, by_rows, deciles, jensen_shannon, mean, numbers, ratio, row_sums, sets
 from recsim.concentration import (
     coverage,
@@ -321,15 +323,17 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
     _fit(window)
     feed, clicks, model = _kinds(window.impressions, window.clicks).values()
     people = {"all": np.ones(len(window.niche), np.bool_), "mainstream": ~window.niche, "niche": window.niche}
-    of_people, outside = _of_people(window, people), tail(_demand(window))
+    parts = partial(_of_people, window, people), partial(_between_people, window), partial(_minds, window)
+    of_people, between, minds = beside(*parts, threads=THREADS.get())
+    outside = tail(_demand(window))
     values = {
         **_catalogue(window.impressions, window.clicks),
         **_against_demand(window),
         "novelty": novelty(feed, window.clickers, window.active),
         "novelty_model": novelty(model, window.clickers, window.active),
-        **_between_people(window),
+        **between,
         **of_people.pop("all"),
-        **_minds(window),
+        **minds,
         "human_share": window.human_share,
         "human_weight": window.human_weight,
         "depth": window.depth,

@@ -106,12 +106,12 @@ class _Barred:
 
     def __init__(self, visits: Visits, column: npt.NDArray[np.int64]) -> None:
         row, gone = visits.consumed
-        self.begins, self._columns = np.searchsorted(row, np.arange(len(visits) + 1)), column[gone]
+        self.begins, self.columns = np.searchsorted(row, np.arange(len(visits) + 1)), column[gone]
 
     def of(self, rows: npt.NDArray[np.int64], width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return pairs of a place in *rows* and a column below *width*."""
         run, place = spread(self.begins[rows + 1] - self.begins[rows])
-        column = self._columns[self.begins[rows][run] + place]
+        column = self.columns[self.begins[rows][run] + place]
         return run[column < width], column[column < width]
 
 
@@ -176,6 +176,8 @@ class _Scored(Model, ABC):
         found, among these too.
         """
         items, scores_of = np.full((len(visits), n), NOTHING, np.int32), np.full((len(visits), n), -np.inf)
+        from recsim import kernels
+
         known, first = self.known(visits.user), min(self.head(n), len(self.counts))
         cold = np.flatnonzero(~known)
         items[cold] = Order(self.epoch, self.counts, self.depth, self._order, self.counts).rank(visits.take(cold), n).items
@@ -183,10 +185,9 @@ class _Scored(Model, ABC):
 
         def one(block: tuple[npt.NDArray[np.int64], int]) -> None:
             rows, wide = block
-            scores = self.scores(visits.user[rows], wide)
-            scores[barred.of(rows, wide)] = -np.inf
-            part = best(scores, n, self._ties[:wide])
-            found = np.where(part == NOTHING, -np.inf, np.take_along_axis(scores, np.maximum(part, 0), axis=1))
+            part, found = np.empty((len(rows), n), np.int32), np.empty((len(rows), n))
+            scores = kernels.plain(self.scores(visits.user[rows], wide), np.float64)
+            kernels.best(scores, rows, barred.begins, barred.columns, self._ties, part, found)
             items[rows] = np.where(part == NOTHING, NOTHING, self.columns[part])
             scores_of[rows] = np.where(found == _COLD, -np.inf, found)
             width[rows] = self.reach(visits.user[rows], found[:, -1])
@@ -205,28 +206,6 @@ def _blocks(rows: npt.NDArray[np.int64], width: npt.NDArray[np.int64]) -> Iterat
         some = some[: max(_ROWS, fit)]
         rows = rows[len(some) :]
         yield some, int(width[some[-1]])
-
-
-def best(scores: Floats, count: int, ties: npt.NDArray[np.int64]) -> Items32:
-    """Return the columns, (n, count), of the highest of the scores (n, m) of each row, best first; NOTHING behind the last.
-
-    Equal scores go by ascending *ties* (m,); -inf never enters. The count-th highest of the maxima of column groups is a bound
-    that at least *count* scores reach, so few candidates are left to be sorted.
-    """
-    width = scores.shape[1]
-    groups = min(width, 8 * count)
-    tops = scores[:, : width - width % groups].reshape(len(scores), -1, groups).max(axis=1)
-    if tops.shape[1] > count:
-        bound = np.partition(tops, tops.shape[1] - count, axis=1)[:, -count, None]
-    else:
-        bound = np.full((len(scores), 1), -np.inf)
-    flat = np.flatnonzero((scores >= np.maximum(bound, -np.finfo(np.float64).max)).ravel())
-    row, column = np.divmod(flat, width)
-    place = spread(np.bincount(row, minlength=len(scores)))[1]
-    shape = len(scores), max(count, int(place.max(initial=0)) + 1)
-    columns, down = np.full(shape, NOTHING, np.int32), np.full(shape, np.inf)
-    columns[row, place], down[row, place] = column, -scores.ravel()[flat]
-    return np.take_along_axis(columns, np.lexsort((ties[columns], down))[:, :count], axis=1)
 
 
 def snap(factors: Floats, bits: int) -> Floats:

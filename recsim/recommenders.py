@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from recsim.ahead import beside
 from recsim.catalog import Items
 from recsim.errors import RecsimError
 from recsim.models import Chances, Factors, Model, Neighbours, Order
 from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights
+from recsim.solvers import alternating
 from recsim.world import Bools, Counts, Rows
 
 
@@ -222,11 +224,13 @@ class _Implicit(Recommender):
 
     def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the factors of users and items."""
-        matrix = _matrix(rows, setting.users, setting.items)
-        known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=setting.items) > 0
         width, previous = self._width(), setting.previous
         before = previous if self.warm and isinstance(previous, Factors) and previous.known_users.any() else None
-        start = _start(setting, width, before)
+        parts = partial(_matrix, rows, setting.users, setting.items), partial(_start, setting, width, before)
+        matrix: Any
+        start: tuple[Floats, Floats]
+        matrix, start = beside(*parts, threads=setting.threads)
+        known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=setting.items) > 0
         if matrix.nnz:
             with _one_blas_thread():
                 fitted = self._new(setting.randomness.integer(f"{self.kind}.seed", when=setting.epoch), setting.threads)
@@ -288,7 +292,7 @@ class ALS(_Implicit):
     _own_start: ClassVar[bool] = True
 
     def _new(self, seed: int, threads: int) -> Any:
-        return _alternating()(
+        return alternating()(
             factors=self.factors, regularization=self.regularization, alpha=self.alpha,
             iterations=self.iterations, random_state=seed, num_threads=threads,
         )  # fmt: skip
@@ -341,31 +345,6 @@ def _implicit(module: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return import_module(f"implicit.{module}")
-
-
-_LONG = 32  # entries a row, in the mean, from which a second thread is not slower
-
-
-@cache
-def _alternating() -> Any:
-    """Return implicit's alternating least squares, short rows being solved by one thread.
-
-    Each solve asks OpenBLAS for a buffer, and that takes a lock: where rows are short, threads often wait for it, and two are
-    half as fast as one when luck is bad. Which thread solves a row changes nothing.
-    """
-    whole: Any = _implicit("cpu.als").AlternatingLeastSquares
-
-    class Steps(whole):  # type: ignore[misc]
-        @property
-        def solver(self) -> Any:
-            step = super().solver
-
-            def solve(matrix: Any, *arguments: Any, num_threads: int) -> None:
-                step(matrix, *arguments, num_threads=num_threads if matrix.nnz >= _LONG * matrix.shape[0] else 1)
-
-            return solve
-
-    return Steps
 
 
 def _matrix(rows: Rows, users: int, items: int) -> Any:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recsim import clock, logrows, polarisation
-from recsim.ahead import ahead
+from recsim.ahead import ahead, allowing
 from recsim.amounts import row_sums
 from recsim.archive import History
 from recsim.behaviour import People
@@ -40,7 +40,7 @@ from recsim.slates import compose, real, sound
 from recsim.stock import Stock
 from recsim.world import DAY, NOTHING, Clicks, Ints, Items32, Seen, Slate, Visits, unfilled
 
-TILE, LEAST = 8192, 1024  # visits served at a time; and at the least, where there are several threads for those that there are
+TILE, LEAST = 16384, 1024  # visits served at a time; and at the least, where there are several threads for those that there are
 SHARED = (
     "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
     "consumption", "consumed", "dynamics", "retrain", "benchmark",
@@ -64,8 +64,9 @@ class World:
         self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
-        users: Users = like.users if like else everybody(scenario, self.seed)
-        stock: Stock = Stock(scenario, self.seed, like.crowd.stock if like else None)
+        with allowing(self.threads):
+            users: Users = like.users if like else everybody(scenario, self.seed)
+            stock: Stock = Stock(scenario, self.seed, like.crowd.stock if like else None)
         check(scenario, users, stock.items)
         friends = like.crowd.friends if like else _friends(scenario, Randomness(scenario.world_seed), users)
         self.log, self.impressions, self.shadow = EventLog(), EventLog(), EventLog()
@@ -224,7 +225,8 @@ class World:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
         people = self.crowd.minds(self._now) | self.crowd.attendance(self._now) | self._truth()
-        figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
+        with allowing(self.threads):
+            figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
         if self.scenario.creators:
             seen = (tally[: self.feed.released] for tally in self.counters.epoch.sum(axis=1))
             figures += self.crowd.stock.figures(self._deployed, *seen)

@@ -8,9 +8,10 @@ import pytest
 from conftest import EVERY_POLICY, EVERY_RECOMMENDER
 
 import recsim as rs
+from recsim import kernels
 from recsim.consumption import Consumed
 from recsim.lottery import Lottery
-from recsim.models import Chances, Factors, Model, Order, best, exact_bits, snap
+from recsim.models import Chances, Factors, Model, Order, exact_bits, snap
 from recsim.policies import Policy
 from recsim.randomness import Randomness
 from recsim.recipe import family
@@ -140,16 +141,22 @@ def test_a_nearly_exhausted_catalogue_still_gives_its_last_item() -> None:
 
 @pytest.mark.parametrize(("width", "count", "levels"), [(50, 10, 30), (1000, 20, 30), (1007, 20, 10**6), (7, 10, 3)])
 def test_the_best_are_those_of_a_full_sort(width: int, count: int, levels: int) -> None:
-    """Top columns, equal ones in their order, and none that is barred, as a sort of the whole row gives them."""
+    """Top columns, equal ones in their order, and none that is barred or has no score, as a sort of the row gives them."""
     chance = np.random.default_rng(width)
-    ties = chance.permutation(width)
+    ties, rows = chance.permutation(width), chance.permutation(300)[:200]
     scores = chance.integers(0, levels, (200, width)).astype(np.float64)
-    scores[chance.random(scores.shape) < 0.3] = -np.inf
-    items = best(scores, count, ties)
+    scores[chance.random(scores.shape) < 0.2] = -np.inf
+    barred = chance.random((300, width + 5)) < 0.2  # also columns that are not looked at
+    begins, columns = np.concatenate([[0], np.cumsum(barred.sum(axis=1))]), np.flatnonzero(barred) % (width + 5)
+    items, found = np.empty((200, count), np.int32), np.empty((200, count))
+    kernels.best(scores.copy(), rows, begins, columns, ties, items, found)
     for row in range(200):
-        order = np.lexsort((ties, -scores[row]))
-        order = order[np.isfinite(scores[row][order])][:count]
-        assert items[row].tolist() == order.tolist() + [-1] * (count - len(order))
+        free = np.where(barred[rows[row], :width], -np.inf, scores[row])
+        order = np.lexsort((ties, -free))
+        order = order[np.isfinite(free[order])][:count]
+        missing = count - len(order)
+        assert items[row].tolist() == order.tolist() + [-1] * missing
+        assert found[row].tolist() == free[order].tolist() + [-np.inf] * missing
 
 
 @pytest.mark.parametrize("skew", [0.0, 1.0, 4.0])

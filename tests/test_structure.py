@@ -46,15 +46,15 @@ FLOORS = [
     {"lottery"},
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
-    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts"},
+    {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts", "solvers"},
     {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels"},
-    {"kernels", "ahead"},
+    {"kernels", "ahead", "interpreters"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders"}, "numba": {"kernels"}, "seaborn": {"studypictures"},
+    "simpy": {"clock"}, "implicit": {"recommenders", "solvers"}, "numba": {"kernels"}, "seaborn": {"studypictures"},
     "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network", "coclicks"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
