@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from recsim import training
+from recsim import solvers, training
 from recsim.crowd import everybody, presence
 from recsim.randomness import Randomness
+from recsim.recommenders import ALS
 from recsim.scenario import Scenario
 from recsim.signals import Signal
 from recsim.simulation import LEAST, check
@@ -17,6 +18,7 @@ from recsim.world import DAY
 
 LIBRARIES = 285_000_000  # bytes that Python and the libraries take before there is any world
 THREAD = 60_000_000  # bytes of the tiles that one more thread has on their way
+SOLVER = 65_000_000  # bytes of a process that solves rows of ALS, without its rows
 PARQUET = 16  # bytes of a row on disk, compressed
 
 
@@ -88,7 +90,7 @@ def _lifts(scenario: Scenario) -> Iterator[tuple[float, float, float]]:
 
 def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int], clicks: int, threads: int = 1) -> int:
     """Return about how many bytes a run into a folder takes at its peak, with so many clicks: libraries, people, items, log,
-    training rows, benchmark, and tiles on their way where there are several and threads for them.
+    training rows, benchmark, and where there are several threads, tiles on their way and processes that solve rows.
 
     The bytes of each were found by varying it; `benchmarks/forecast.py` holds them against runs.
     """
@@ -99,7 +101,9 @@ def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, in
     shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * clicks + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
     tiles = THREAD * (beside(threads, sizes["users"]) - 1)
-    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles
+    shared = isinstance(scenario.recommender, ALS) and sizes["users"] >= max(solvers.LEAST, sizes["items"])
+    beside_it = (SOLVER * (threads - 1) + (4 * factors + 40) * sizes["users"]) if shared and threads > 1 else 0
+    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles + beside_it
 
 
 def beside(threads: int, users: int) -> int:

@@ -41,7 +41,7 @@ def alternating() -> Any:
     class Steps(AlternatingLeastSquares):  # type: ignore[misc]
         @property
         def solver(self) -> Any:
-            alone, shared = super().solver, _Fit(self.cg_steps)
+            alone, shared = super().solver, Fit(self.cg_steps)
 
             def solve(matrix: Any, ours: Any, theirs: Any, regularization: float, *, num_threads: int) -> None:
                 rows, columns = matrix.shape
@@ -57,7 +57,7 @@ def alternating() -> Any:
     return Steps
 
 
-class _Fit:
+class Fit:
     """A fit whose rows are cut into a part for this process and one for each of a crew."""
 
     def __init__(self, steps: int) -> None:
@@ -127,7 +127,7 @@ class Crew:
     """Processes that solve; solves: returns the fit whose rows they have, None where it has gone."""
 
     def __init__(self) -> None:
-        self.solves: Callable[[], _Fit | None] = lambda: None
+        self.solves: Callable[[], Fit | None] = lambda: None
         self._busy = threading.Lock()
         self._here: dict[int, list[Interpreter]] = {}  # by the process that started them: a fork uses none of its parent's
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 import recsim as rs
 from recsim import solvers
 from recsim.interpreters import Interpreter
-from recsim.solvers import CREW, _Fit, _step
+from recsim.solvers import CREW, Fit, _step
 
 FACTORS, PENALTY, STEPS = 8, 0.01, 3
 
@@ -67,7 +67,7 @@ def alone(matrix: csr_matrix, steps: int) -> list[bytes]:
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_crew_finds_the_bits_that_one_finds_alone(size: int) -> None:
     """Step after step, for two matrices of one fit by turns, users without rows among them."""
-    crew, fit = ready(size), _Fit(STEPS)
+    crew, fit = ready(size), Fit(STEPS)
     for seed in (1, 2):
         matrix, found = matrix_of(500, 40, seed), []
         ours = factors_of(500, 2)
@@ -79,7 +79,7 @@ def test_a_crew_finds_the_bits_that_one_finds_alone(size: int) -> None:
 
 def test_fits_that_take_turns_do_not_see_each_other() -> None:
     """Two fits of the same matrix, a step of one after a step of the other, find what each finds alone."""
-    crew, matrix, fits = ready(1), matrix_of(300, 30), (_Fit(STEPS), _Fit(STEPS))
+    crew, matrix, fits = ready(1), matrix_of(300, 30), (Fit(STEPS), Fit(STEPS))
     ours = [factors_of(300, 2), factors_of(300, 2)]
     wanted = alone(matrix, 3)
     for step in range(3):
@@ -91,7 +91,7 @@ def test_fits_that_take_turns_do_not_see_each_other() -> None:
 @pytest.mark.parametrize("when", ["before", "between"])
 def test_what_a_process_does_not_answer_is_solved_here(when: str) -> None:
     """One of two is killed before it is asked for the first time, or after its first answer; the other goes on."""
-    crew, matrix, fit = ready(2), matrix_of(400, 30), _Fit(STEPS)
+    crew, matrix, fit = ready(2), matrix_of(400, 30), Fit(STEPS)
     ours, wanted = factors_of(400, 2), alone(matrix, 3)
     for step in range(3):
         if step == (when == "between"):
@@ -104,7 +104,7 @@ def test_what_a_process_does_not_answer_is_solved_here(when: str) -> None:
 
 def test_one_that_dies_amid_its_work_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was asked, and is killed before it has answered."""
-    (solver,), matrix, fit = ready(1), matrix_of(400, 30), _Fit(STEPS)
+    (solver,), matrix, fit = ready(1), matrix_of(400, 30), Fit(STEPS)
     answer = Interpreter.answer
 
     def killed(process: Interpreter) -> Any:
@@ -128,7 +128,7 @@ def test_an_interruption_leaves_no_answer_for_the_next() -> None:
         raise KeyboardInterrupt
     assert solver.popen.returncode is not None
     ours = factors_of(400, 2)
-    _Fit(STEPS).step(matrix, ours, factors_of(30, 0), PENALTY, ready(1))
+    Fit(STEPS).step(matrix, ours, factors_of(30, 0), PENALTY, ready(1))
     assert ours.tobytes() == alone(matrix, 1)[0]
 
 
@@ -164,13 +164,13 @@ def test_where_no_process_can_be_started_all_is_solved_here(monkeypatch: pytest.
 def test_a_run_is_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     """Its digest is that of one thread, and its steps over users were shared."""
     monkeypatch.setattr(solvers, "LEAST", 100)
-    shared, step = [], _Fit.step
+    shared, step = [], Fit.step
 
-    def watched(fit: _Fit, matrix: Any, *arguments: Any) -> None:
+    def watched(fit: Fit, matrix: Any, *arguments: Any) -> None:
         shared.append((matrix.shape, len(arguments[-1])))
         step(fit, matrix, *arguments)
 
-    monkeypatch.setattr(_Fit, "step", watched)
+    monkeypatch.setattr(Fit, "step", watched)
     scenario = rs.Scenario(
         days=21, slate=5, population=rs.SyntheticUsers(users=300), catalog=rs.SyntheticItems(items=200),
         recommender=rs.ALS(factors=FACTORS, warm=True), retrain=rs.Retrain(every=7),
