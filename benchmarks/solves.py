@@ -3,8 +3,8 @@
     python benchmarks/solves.py [--rows 100000] [--items 10000] [--processes 3] [--rounds 5]
 
 Printed are, for rows of so many entries, the seconds of one thread over those of two, and over those of one thread and one
-process beside it as recsim shares them: medians of rounds in turns, a pair of lines a process. Each solve takes a lock of OpenBLAS,
-so that two threads on short rows are quick at times and hold each other up at others; processes have a lock each.
+process beside it as recsim shares them: medians of rounds in turns, a pair of lines a process. Each solve takes a lock of
+OpenBLAS, so that two threads on short rows are quick at times and hold each other up at others; processes have a lock each.
 """
 
 from __future__ import annotations
