@@ -6,9 +6,9 @@
 A world of ALS with 32 factors, slates of 10 and about five visits per user and epoch is run once, its training matrices
 taken along. Then, in the same process and with the same setting of warmth, passes and threads, implicit fits those very
 matrices and recommends, with liked items filtered, to all users, once an epoch. Printed are the wall times, the ratio of the run
-to implicit's fits and lists, and to its own fits and lists, and the peak memory of the process up to the end of the run. With
---impressions all that was shown is kept, in a folder, and the team's benchmark is measured too. --folder keeps the run in one,
---window trains on the last N epochs only, --alone leaves implicit out.
+to implicit's fits and lists, and to its own fits and lists, and the peak memory of the process up to the end of the run, and of
+the largest process beside it. With --impressions all that was shown is kept, in a folder, and the team's benchmark is measured
+too. --folder keeps the run in one, --window trains on the last N epochs only, --alone leaves implicit out.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 import recsim as rs
 from recsim import models, recommenders
+from recsim.solvers import CREW
 
 
 def scenario(
@@ -68,11 +69,15 @@ def ours(world: rs.Scenario, threads: int, keep: bool) -> tuple[dict[str, Any], 
             out = Path(folder) / "run" if keep else None
             run = rs.run(world, seed=1, threads=threads, progress=False, out=out)
             seconds = time.perf_counter() - began
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+            CREW.dismiss()  # the memory of processes is known when they have ended
+            peak, beside = (
+                resource.getrusage(whose).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+                for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+            )
             visits = int(run.series("visits").sum())
             return {
                 "seconds": seconds, "fits": fits(), "lists": lists(), "own_ratio": seconds / (fits() + lists()), "visits": visits,
-                "visits_per_second": visits / seconds, "peak_gib": peak, "digest": run.digest,
+                "visits_per_second": visits / seconds, "peak_gib": peak, "beside_gib": beside, "digest": run.digest,
             }, matrices  # fmt: skip
     finally:
         recommenders._matrix = build
@@ -123,7 +128,7 @@ def main() -> None:
             fits, tops = bare(matrices, world.recommender, given.threads, given.batch)
         figures |= {"implicit_fits": fits, "implicit_lists": tops, "ratio": figures["seconds"] / (fits + tops)}
         told += f"; implicit fits {fits:.1f} s + lists {tops:.1f} s: ratio {figures['ratio']:.2f}"
-    print(f"{told}; peak memory {figures['peak_gib']:.2f} GiB")
+    print(f"{told}; peak memory {figures['peak_gib']:.2f} GiB, {figures['beside_gib']:.2f} beside")
     if given.json:
         figures |= {"pinned": pinned, "asked": vars(given)}
         given.json.write_text(json.dumps(figures, indent=2, default=str), encoding="utf-8")

@@ -206,8 +206,9 @@ def million(rounds: int) -> tuple[Rounds, list[Row]]:
     found = turns(1, run=partial(measured, "loop.py", *size))
     run = found["run"][0]
     made = f"fits {run['fits']:.0f} s, lists {run['lists']:.0f} s of both threads together, {run['visits']:,} visits"
+    memory = f"{run['peak_gib']:.2f} of the process, {run['beside_gib']:.2f} of the one that solves beside it"
     return found, [Row("1,000,000 x 100,000, ALS, 3 epochs, two threads: minutes", run["seconds"] / 60, made, "below 12"),
-                   Row("the same: peak memory in GiB", run["peak_gib"], "of the whole process", "below 4")]  # fmt: skip
+                   Row("the same: peak memory in GiB", run["peak_gib"] + run["beside_gib"], memory, "below 4")]  # fmt: skip
 
 
 PARTS = {"bare": bare, "all": everything, "peers": peers, "serving": serving, "growth": growth, "threads": threads,
