@@ -47,7 +47,10 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
             if place is None:
                 break
             part, here = waiting[place][1], Future[Result]()
-            here.set_result(work(part))
+            try:
+                here.set_result(work(part))
+            except Exception as fault:  # raised when it is its turn
+                here.set_exception(fault)
             waiting[place] = here, part
         return waiting.popleft()[0].result()
 

@@ -96,7 +96,7 @@ def mean(values: Floats) -> float:
 
 
 def by_rows(work: Callable[..., Floats], *tables: npt.NDArray[Any]) -> Floats:
-    """Return what *work* makes of tables of the same rows, some at a time and by as many threads as are allowed: (rows, ...)."""
+    """Return what *work* makes of tables of the same rows, some at a time, in threads where they are allowed: (rows, ...)."""
     starts = range(0, max(1, len(tables[0])), _ROWS)
     parts = (tuple(table[start : start + _ROWS] for table in tables) for start in starts)
     return np.concatenate(list(ahead(lambda part: work(*part), parts, THREADS.get() if len(starts) > 1 else 1)))

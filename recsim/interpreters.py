@@ -41,6 +41,7 @@ def serve(answer: Callable[[bytearray], Bytes]) -> None:
         _send(answers, READY)
         while True:
             _send(answers, answer(asked.get(timeout=IDLE)))
+    os._exit(0)  # the other thread waits for standard input, so that there is no ordinary end
 
 
 def _listen(source: Any, asked: queue.SimpleQueue[bytearray]) -> None:
@@ -73,7 +74,7 @@ class Interpreter:
 
     def __init__(self, module: str) -> None:
         """Start one that runs the function `work` of a module of ours. Raises OSError where it cannot be started."""
-        code = f"import sys; sys.path[:] = {sys.path!r}; from recsim.{module} import work; work()"
+        code = f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; from recsim.{module} import work; work()"
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  (`end` closes it)
         self.began, self.told = False, 0  # told: bytes on standard error before what it is at
         try:
@@ -82,7 +83,7 @@ class Interpreter:
                 env=os.environ | dict.fromkeys(THREADS, "1"), start_new_session=sys.platform != "win32",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )  # fmt: skip
-        except OSError:
+        except BaseException:
             self.errors.close()
             raise
         assert self.popen.stdin and self.popen.stdout
@@ -96,9 +97,11 @@ class Interpreter:
         return self.popen.poll() is not None
 
     def begin(self) -> None:
-        """Wait until it is ready to be asked, or has ended."""
-        said = self.answer()
-        self.began = said is not None and bytes(said) == READY
+        """Wait until it is ready to be asked, or has ended; what says anything else first is killed."""
+        with suppress(OSError, ValueError):  # closed by us
+            self.began = self.out.read(9) == len(READY).to_bytes(8, "little") + READY
+        if not self.began:
+            self.popen.kill()
 
     def ask(self, *parts: Bytes) -> bool:
         """Ask it something, in parts; return whether it was there to be asked."""

@@ -20,6 +20,7 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _TWELVE = np.uint64(12)
 _BLOCK = 1024  # addresses written out at a time
+_FEW = 64  # of a row that are kept in order while it is looked at
 
 
 def plain(values: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarray[Any, Any]:
@@ -239,6 +240,27 @@ def drop(user: Any, item: Any, lists: Any, scores: Any, left: Any) -> None:
         left[who] -= 1
 
 
+@numba.njit(inline="always")
+def _worse(score: Any, column: Any, other: Any, other_column: Any, ties: Any) -> Any:
+    """Return whether one column stands behind another."""
+    return score < other or (score == other and ties[column] > ties[other_column])
+
+
+@numba.njit(inline="always")
+def _sink(found: Any, columns: Any, size: Any, score: Any, column: Any, ties: Any) -> None:
+    """Put a column at the top of a heap of so many in place of the one that is there, and let it sink below what is worse."""
+    place = 0
+    while 2 * place + 1 < size:
+        below = 2 * place + 1
+        if below + 1 < size and _worse(found[below + 1], columns[below + 1], found[below], columns[below], ties):
+            below += 1
+        if not _worse(found[below], columns[below], score, column, ties):
+            break
+        found[place], columns[place] = found[below], columns[below]
+        place = below
+    found[place], columns[place] = score, column
+
+
 @compiled("void(f8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i4[:,::1], f8[:,::1])")
 def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, columns: Any, found: Any) -> None:
     """Put the columns of the k highest of scores (n, m) into *columns* (n, k), best first, -1 behind the last, and what they
@@ -251,22 +273,30 @@ def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, columns: A
         for number in range(begins[rows[row]], begins[rows[row] + 1]):
             if barred[number] < scores.shape[1]:
                 scores[row, barred[number]] = -np.inf
-        there, last = 0, -np.inf
+        there, few = 0, most <= _FEW  # few are kept in order, many as a heap with the worst at its top
+        last = most - 1 if few else 0
         for column in range(scores.shape[1]):
             score = scores[row, column]
-            if score < last or score == -np.inf or (score == last and ties[column] > ties[columns[row, most - 1]]):
+            if score == -np.inf or (there == most and score < found[row, last]):
+                continue
+            if there == most and not _worse(found[row, last], columns[row, last], score, column, ties):
+                continue
+            if not few and there == most:
+                _sink(found[row], columns[row], most, score, column, ties)
                 continue
             place = min(there, most - 1)
-            while place and (
-                found[row, place - 1] < score
-                or (found[row, place - 1] == score and ties[columns[row, place - 1]] > ties[column])
-            ):
-                found[row, place], columns[row, place] = found[row, place - 1], columns[row, place - 1]
-                place -= 1
+            while place:
+                above = place - 1 if few else (place - 1) >> 1
+                if _worse(found[row, above], columns[row, above], score, column, ties) != few:
+                    break
+                found[row, place], columns[row, place] = found[row, above], columns[row, above]
+                place = above
             found[row, place], columns[row, place] = score, column
             there = min(there + 1, most)
-            if there == most:
-                last = found[row, most - 1]
+        for end in range(0 if few else there - 1, 0, -1):  # the worst goes behind those that are left
+            score, column = found[row, end], columns[row, end]
+            found[row, end], columns[row, end] = found[row, 0], columns[row, 0]
+            _sink(found[row], columns[row], end, score, column, ties)
         found[row, there:], columns[row, there:] = -np.inf, -1
 
 

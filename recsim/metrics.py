@@ -323,8 +323,8 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
     _fit(window)
     feed, clicks, model = _kinds(window.impressions, window.clicks).values()
     people = {"all": np.ones(len(window.niche), np.bool_), "mainstream": ~window.niche, "niche": window.niche}
-    parts = partial(_of_people, window, people), partial(_between_people, window), partial(_minds, window)
-    of_people, between, minds = beside(*parts, threads=THREADS.get())
+    parts = partial(_between_people, window), partial(_minds, window), partial(_of_people, window, people)
+    between, minds, of_people = beside(*parts, threads=THREADS.get())
     outside = tail(_demand(window))
     values = {
         **_catalogue(window.impressions, window.clicks),

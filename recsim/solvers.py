@@ -11,6 +11,7 @@ import atexit
 import math
 import os
 import struct
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator
@@ -27,6 +28,9 @@ from recsim.interpreters import Interpreter, serve
 
 LONG = 32  # entries a row, in the mean, from which several threads of one process are no slower than one
 LEAST = 20_000  # rows of a step that are worth sharing, where they are no fewer than the columns, whose factors go to all
+TRIES = 3  # processes that end before they are ready; then no other is started
+ABLE = bool(sys.executable) and not getattr(sys, "frozen", False) and sys.platform != "darwin"
+"""Whether processes can solve here: a frozen program has no interpreter, and the BLAS of macOS may add in another order there."""
 _EACH, _SENT = 16, 5  # entries that cost as much as a row itself, and as its factors on their way
 _HEAD = "<5qd"  # rows, columns, factors, entries (-1: the rows of before), steps of conjugate gradients; regularization
 
@@ -48,9 +52,10 @@ def alternating() -> Any:
                 with CREW.of(num_threads - 1 if rows >= max(LEAST, columns) else 0) as crew:
                     if crew:
                         shared.step(matrix, ours, theirs, regularization, crew)
-                    else:
-                        long = matrix.nnz >= LONG * rows
-                        alone(matrix, ours, theirs, regularization, num_threads=num_threads if long else 1)
+                if not crew:
+                    shared.forget()
+                    long = matrix.nnz >= LONG * rows
+                    alone(matrix, ours, theirs, regularization, num_threads=num_threads if long else 1)
 
             return solve
 
@@ -62,8 +67,13 @@ class Fit:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self._cut: tuple[Any, list[Interpreter]] = None, []
-        self._parts: list[tuple[int, int, Any]] = []
+        self._cut: tuple[Any, list[Interpreter]]
+        self._parts: list[tuple[int, int, Any]]
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the next step send all anew: *ours* was changed by another."""
+        self._cut, self._parts = (None, []), []
 
     def step(self, matrix: Any, ours: Any, theirs: Any, regularization: float, crew: list[Interpreter]) -> None:
         """Solve for *ours* (rows, factors), in place, given *theirs* (columns, factors)."""
@@ -89,7 +99,7 @@ class Fit:
             if answer is None:
                 here(number)
             else:
-                ours[start:end] = np.frombuffer(answer, ours.dtype).reshape(end - start, -1)
+                ours[start:end] = np.frombuffer(answer, ours.dtype).reshape(ours[start:end].shape)
 
 
 def _raw(array: np.ndarray[Any, Any]) -> npt.NDArray[np.uint8]:
@@ -103,7 +113,7 @@ def _parts(matrix: Any, number: int) -> list[tuple[int, int, Any]]:
     work = matrix.indptr + _EACH * np.arange(matrix.shape[0] + 1)
     more = _SENT * matrix.shape[0] / work[-1]
     cuts = np.searchsorted(work, work[-1] * (np.arange(number + 1) + more) / (number + more))
-    cuts[0] = 0
+    cuts[0], cuts[-1] = 0, matrix.shape[0]  # whatever was rounded
     return [(start, end, _rows(matrix, start, end)) for start, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)]
 
 
@@ -130,11 +140,16 @@ class Crew:
         self.solves: Callable[[], Fit | None] = lambda: None
         self._busy = threading.Lock()
         self._here: dict[int, list[Interpreter]] = {}  # by the process that started them: a fork uses none of its parent's
+        self._failed = 0  # how many have ended before they were ready
 
     @contextmanager
     def of(self, size: int) -> Generator[list[Interpreter]]:
-        """Give those of so many that are ready, started when first asked for; none while another thread has them."""
-        if not size or not self._busy.acquire(blocking=False):
+        """Give those of so many that are ready, started when first asked for; none while another thread has them.
+
+        No more than there are processors for, and none where an interpreter cannot be started or may count otherwise.
+        """
+        size = min(size, (os.cpu_count() or 1) - 1)
+        if size <= 0 or not ABLE or not self._busy.acquire(blocking=False):
             yield []
             return
         try:
@@ -149,14 +164,15 @@ class Crew:
         if os.getpid() not in self._here:
             atexit.register(self.dismiss)
         here = self._here.setdefault(os.getpid(), [])
-        for solver in [one for one in here if one.began and one.ended]:  # one that never began would not begin again
+        for solver in [one for one in here if one.ended]:
             here.remove(solver)
             solver.end()
-        with suppress(OSError):  # none can be started
-            while len(here) < size:
+            self._failed += not solver.began
+        with suppress(OSError, RuntimeError):  # no process, or no thread, can be started
+            while len(here) < size and self._failed < TRIES:
                 here.append(Interpreter("solvers"))
                 threading.Thread(target=here[-1].begin, daemon=True).start()
-        return [one for one in here[:size] if one.began]
+        return [one for one in here if one.began][:size]
 
     def dismiss(self) -> None:
         """End the processes that this one has started."""

@@ -19,6 +19,7 @@ import pytest
 from conftest import kill_again_and_again
 
 import recsim as rs
+from recsim import amounts
 from recsim.ahead import ahead
 from recsim.crowd import Crowd
 from recsim.simulation import World
@@ -64,12 +65,15 @@ def test_parts_come_in_their_order_and_not_all_at_once(threads: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_what_a_part_raises_is_raised_and_ends_the_work(threads: int) -> None:
-    """The first error in the order of the parts reaches the caller; parts far behind it are never begun."""
+    """The first error in the order of the parts reaches the caller, later ones though they came first; parts far behind it are
+    never begun.
+    """
     begun: list[int] = []
 
     def work(part: int) -> int:
         begun.append(part)
-        if part == 4:
+        if part >= 4:
+            time.sleep(0.05 * (part == 4))
             raise KeyError(part)
         return part
 
@@ -78,6 +82,23 @@ def test_what_a_part_raises_is_raised_and_ends_the_work(threads: int) -> None:
         for result in results:
             done.append(result)
     assert done == [0, 1, 2, 3] and max(begun) < 30
+
+
+def test_drawing_and_figures_in_threads_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are drawn and measured some thousand at a time, and by several threads where there are; not a bit is another."""
+    asked, inside = [], amounts.ahead
+
+    def watched(work: Any, parts: Any, threads: int) -> Any:
+        asked.append(threads)
+        return inside(work, parts, threads)
+
+    monkeypatch.setattr(amounts, "ahead", watched)
+    scenario = rs.Scenario(days=3, population=rs.SyntheticUsers(users=9001), catalog=rs.SyntheticItems(items=60))
+    one = rs.run(scenario, seed=2, progress=False)
+    assert set(asked) == {1}
+    three = rs.run(scenario, seed=2, threads=3, progress=False)
+    assert 3 in asked
+    assert (one.digest, one.history.to_csv()) == (three.digest, three.history.to_csv())
 
 
 def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,9 @@ FACTORS, PENALTY, STEPS = 8, 0.01, 3
 
 
 @pytest.fixture(autouse=True)
-def _one_blas_thread() -> Iterator[None]:
+def _one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(solvers, "ABLE", True)
     with threadpool_limits(1, user_api="blas"):
         yield
     CREW.dismiss()
@@ -75,6 +77,51 @@ def test_a_crew_finds_the_bits_that_one_finds_alone(size: int) -> None:
             fit.step(matrix, ours, factors_of(40, step), PENALTY, crew)
             found.append(ours.tobytes())
         assert found == alone(matrix, 3)
+
+
+def test_the_parts_are_all_rows_once() -> None:
+    """Whatever the sizes are, and where there are more parts than rows."""
+    chance = np.random.default_rng(1)
+    for _ in range(3000):
+        rows, number = int(chance.integers(1, 3000)), int(chance.integers(2, 9))
+        lengths = chance.integers(0, 30, rows)
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        matrix = csr_matrix((np.ones(ends[-1], np.float32), np.zeros(ends[-1], np.int32), ends), shape=(rows, 1))
+        parts = solvers._parts(matrix, number)
+        assert [start for start, _, _ in parts] + [rows] == [0] + [end for _, end, _ in parts]
+        assert sum(part.nnz for _, _, part in parts) == matrix.nnz
+
+
+def test_parts_without_rows_are_no_trouble() -> None:
+    """Two rows for a crew of three."""
+    matrix, ours = matrix_of(2, 5), factors_of(2, 2)
+    Fit(STEPS).step(matrix, ours, factors_of(5, 0), PENALTY, ready(3))
+    assert ours.tobytes() == alone(matrix, 1)[0]
+
+
+def test_who_joins_between_two_steps_begins_with_what_was_found() -> None:
+    """One process solves the first step, two the second, and the other one alone the third."""
+    crew, matrix, fit = ready(2), matrix_of(300, 30), Fit(STEPS)
+    ours, wanted = factors_of(300, 2), alone(matrix, 3)
+    for step, some in enumerate((crew[:1], crew, crew[1:])):
+        fit.step(matrix, ours, factors_of(30, step), PENALTY, some)
+        assert ours.tobytes() == wanted[step]
+
+
+def test_a_step_without_the_crew_is_known_to_it_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another thread has the crew a fit goes on alone; what its process holds is old then."""
+    monkeypatch.setattr(solvers, "LEAST", 100)
+    ready(1)
+    matrix, wanted = matrix_of(300, 30), alone(matrix_of(300, 30), 4)
+    solve = solvers.alternating()(factors=FACTORS, regularization=PENALTY).solver
+    ours = factors_of(300, 2)
+    for step in range(4):
+        if step == 2:
+            assert CREW._busy.acquire(blocking=False)
+        solve(matrix, ours, factors_of(30, step), PENALTY, num_threads=2)
+        if step == 2:
+            CREW._busy.release()
+        assert ours.tobytes() == wanted[step]
 
 
 def test_fits_that_take_turns_do_not_see_each_other() -> None:
@@ -158,6 +205,36 @@ def test_where_no_process_can_be_started_all_is_solved_here(monkeypatch: pytest.
     monkeypatch.setattr(subprocess, "Popen", forbidden)
     with CREW.of(2) as crew:
         assert crew == []
+
+
+def test_one_that_cannot_begin_is_tried_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends, or says something else first; then all is solved here, and no other is started."""
+    monkeypatch.setattr(CREW, "_failed", 0)
+    CREW.dismiss()
+    started, begin = [], Interpreter.__init__
+
+    def broken(process: Interpreter, module: str) -> None:
+        monkeypatch.setattr(sys, "path", ["print('hello')"])
+        begin(process, "no_such_module")
+        started.append(process)
+
+    monkeypatch.setattr(Interpreter, "__init__", broken)
+    end = time.monotonic() + 60
+    while CREW._failed < solvers.TRIES and time.monotonic() < end:
+        with CREW.of(1) as crew:
+            assert crew == []
+        time.sleep(0.02)
+    with CREW.of(1) as crew:
+        assert (crew, len(started)) == ([], solvers.TRIES)
+
+
+def test_an_idle_process_ends_in_peace() -> None:
+    """It says nothing, and its code is 0."""
+    code = "from recsim import interpreters; interpreters.IDLE = 0.2; interpreters.serve(lambda frame: frame)"
+    pipe = subprocess.PIPE
+    idle = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, env=environment())
+    assert idle.wait(60) == 0
+    assert idle.communicate() == (b"\x01" + bytes(7) + b"R", b"")
 
 
 @pytest.mark.parametrize("threads", [2, 3])

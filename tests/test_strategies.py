@@ -139,7 +139,9 @@ def test_a_nearly_exhausted_catalogue_still_gives_its_last_item() -> None:
     assert (Lottery(np.ones(3000)).share(stand, np.zeros((50, 0), np.int32), drawn) == 1).all()
 
 
-@pytest.mark.parametrize(("width", "count", "levels"), [(50, 10, 30), (1000, 20, 30), (1007, 20, 10**6), (7, 10, 3)])
+@pytest.mark.parametrize(("width", "count", "levels"), [
+    (50, 10, 30), (1000, 20, 30), (1007, 20, 10**6), (7, 10, 3), (1000, 64, 50), (1000, 65, 50), (1003, 300, 10**6), (90, 200, 9),
+])  # fmt: skip
 def test_the_best_are_those_of_a_full_sort(width: int, count: int, levels: int) -> None:
     """Top columns, equal ones in their order, and none that is barred or has no score, as a sort of the row gives them."""
     chance = np.random.default_rng(width)
