@@ -53,7 +53,7 @@ def alternating() -> Any:
                     if crew:
                         shared.step(matrix, ours, theirs, regularization, crew)
                 if not crew:
-                    shared.forget()
+                    shared.forget(matrix)
                     long = matrix.nnz >= LONG * rows
                     alone(matrix, ours, theirs, regularization, num_threads=num_threads if long else 1)
 
@@ -67,13 +67,13 @@ class Fit:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self._cut: tuple[Any, list[Interpreter]]
-        self._parts: list[tuple[int, int, Any]]
-        self.forget()
+        self._cut: tuple[Any, list[Interpreter]] = None, []
+        self._parts: list[tuple[int, int, Any]] = []
 
-    def forget(self) -> None:
-        """Let the next step send all anew: *ours* was changed by another."""
-        self._cut, self._parts = (None, []), []
+    def forget(self, matrix: Any) -> None:
+        """Let the next step for a matrix send all anew: another has changed the factors of its rows."""
+        if matrix is self._cut[0]:
+            self._cut, self._parts = (None, []), []
 
     def step(self, matrix: Any, ours: Any, theirs: Any, regularization: float, crew: list[Interpreter]) -> None:
         """Solve for *ours* (rows, factors), in place, given *theirs* (columns, factors)."""

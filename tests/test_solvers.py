@@ -237,6 +237,22 @@ def test_an_idle_process_ends_in_peace() -> None:
     assert idle.communicate() == (b"\x01" + bytes(7) + b"R", b"")
 
 
+def test_a_matrix_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a whole fit, though the steps between are those of items, which nobody shares."""
+    monkeypatch.setattr(solvers, "LEAST", 100)
+    ready(1)
+    sent, ask = [], Interpreter.ask
+
+    def watched(process: Interpreter, head: bytes, *parts: Any) -> bool:
+        sent.append(len(parts))
+        return ask(process, head, *parts)
+
+    monkeypatch.setattr(Interpreter, "ask", watched)
+    fitted = solvers.alternating()(factors=FACTORS, iterations=4, num_threads=2, random_state=1)
+    fitted.fit(matrix_of(300, 30), show_progress=False)
+    assert sent == [5, 1, 1, 1]
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_run_is_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     """Its digest is that of one thread, and its steps over users were shared."""
