@@ -76,13 +76,13 @@ def ours(world: rs.Scenario, threads: int, keep: bool) -> tuple[dict[str, Any], 
             visits = int(run.series("visits").sum())
             return {
                 "seconds": seconds, "fits": fits(), "lists": lists(), "own_ratio": seconds / (fits() + lists()), "visits": visits,
-                "visits_per_second": visits / seconds, "peak_gib": peak, "beside_gib": beside(), "digest": run.digest,
+                "visits_per_second": visits / seconds, "peak_gib": peak, "beside_gib": solving_gib(), "digest": run.digest,
             }, matrices  # fmt: skip
     finally:
         recommenders._matrix = build
 
 
-def beside() -> float:
+def solving_gib() -> float:
     """Return the peak memory in GiB of the processes that solve beside this one, together; NaN where the system does not tell.
 
     What the system says of children that have ended begins with the memory of who started them, so they are asked while they are.

@@ -67,6 +67,6 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
                 future.cancel()
 
 
-def beside(*parts: Callable[[], Any], threads: int) -> list[Any]:
+def together(*parts: Callable[[], Any], threads: int) -> list[Any]:
     """Return what several functions return, worked out in threads."""
     return list(ahead(lambda part: part(), parts, threads))

@@ -100,14 +100,14 @@ def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, in
     catalogue = sizes["items"] * (60 * topics + 23 * factors + 900)
     shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * clicks + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
-    tiles = THREAD * (beside(threads, sizes["users"]) - 1)
+    tiles = THREAD * (tiles_at_once(threads, sizes["users"]) - 1)
     shared = isinstance(scenario.recommender, ALS) and sizes["users"] >= max(solvers.LEAST, sizes["items"])
-    beside_it = (SOLVER * (threads - 1) + (4 * factors + 40) * sizes["users"]) if shared and threads > 1 else 0
-    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles + beside_it
+    solving = SOLVER * (threads - 1) + (4 * factors + 40) * sizes["users"] if shared and threads > 1 else 0
+    return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles + solving
 
 
-def beside(threads: int, users: int) -> int:
-    """Return how many tiles are served beside each other where all users visit about once at a time."""
+def tiles_at_once(threads: int, users: int) -> int:
+    """Return how many tiles are served at a time where all users visit about once at a time."""
     return min(threads, max(1, users // LEAST))
 
 

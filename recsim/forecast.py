@@ -23,7 +23,7 @@ from recsim import training
 from recsim.archive import Archive
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
-from recsim.expectation import beside, expect, memory
+from recsim.expectation import expect, memory, tiles_at_once
 from recsim.feed import Feed
 from recsim.models import Model
 from recsim.randomness import Floats
@@ -157,16 +157,16 @@ class Sample:
 
 
 class _TimedFeed(Feed):
-    """A feed that takes the time of its fits and of its *rankings*, as many tiles being ranked *beside* each other."""
+    """A feed that takes the time of its fits and of its *rankings*, of each its share where several tiles are ranked at a time."""
 
-    spent, beside = Epoch(0, 0, 0), 1
+    spent = Epoch(0, 0, 0)
     rankings: list[float]
 
     def rank(self, visits: Visits) -> Ranking:
-        """Return the ranking, and take its time: its share where several tiles are ranked at a time."""
+        """Return the ranking, and take its time."""
         began = now()
         ranking = super().rank(visits)
-        self.rankings.append((now() - began) / self.beside)
+        self.rankings.append((now() - began) / tiles_at_once(self.threads, len(self.users)))
         return ranking
 
     def train(self, now_: int) -> None:
@@ -256,7 +256,6 @@ def _sample(scenario: Scenario, users: int, of: int, threads: int, epochs: int, 
     except RecsimError:  # there may be friends or edges among those who were left out
         began = now()
         world = _TimedWorld(scenario, SEED, threads)
-    world.feed.beside = beside(threads, len(world.users))  # type: ignore[attr-defined]
     drawing, passed = now() - began, list[Epoch]()
     with tempfile.TemporaryDirectory() as folder:
         keeper = world.keep(Path(folder) / "run")

@@ -132,7 +132,7 @@ class Table:
             texts = pc.fill_null(pc.cast(self.columns[column], pa.string()), "")
         except pa.ArrowInvalid as fault:
             raise RecsimError(f"{self.path}: column {column!r}: is no text ({fault}); store it as text") from None
-        except pa.ArrowNotImplementedError:
+        except pa.ArrowNotImplementedError:  # what pyarrow raises for types that have no text
             kind = self.columns[column].type
             raise RecsimError(f"{self.path}: column {column!r}: holds {kind}; store it as text or number") from None
         blank = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy()

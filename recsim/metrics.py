@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim.accuracy import hit_rate, hits, ndcg, precision, recall, recall_by_demand, reciprocal_rank, serendipity
-from recsim.ahead import THREADS, beside
+from recsim.ahead import THREADS, together
 from recsim.amounts import Floats, Ints, amounts, by_rows, deciles, jensen_shannon, mean, numbers, ratio, row_sums, sets
 from recsim.concentration import (
     coverage,
@@ -324,7 +324,7 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
     feed, clicks, model = _kinds(window.impressions, window.clicks).values()
     people = {"all": np.ones(len(window.niche), np.bool_), "mainstream": ~window.niche, "niche": window.niche}
     parts = partial(_between_people, window), partial(_minds, window), partial(_of_people, window, people)
-    between, minds, of_people = beside(*parts, threads=THREADS.get())
+    between, minds, of_people = together(*parts, threads=THREADS.get())
     outside = tail(_demand(window))
     values = {
         **_catalogue(window.impressions, window.clicks),

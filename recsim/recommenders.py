@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from recsim.ahead import beside
+from recsim.ahead import together
 from recsim.catalog import Items
 from recsim.errors import RecsimError
 from recsim.models import Chances, Factors, Model, Neighbours, Order
 from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights
-from recsim.solvers import alternating
+from recsim.solvers import alternating, implicit
 from recsim.world import Bools, Counts, Rows
 
 
@@ -189,7 +187,7 @@ class ItemKNN(Recommender):
 
     def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the neighbours of every item and the rows of every user."""
-        neighbours = _implicit("nearest_neighbours")
+        neighbours = implicit("nearest_neighbours")
         from scipy.sparse import csr_matrix
 
         matrix = _matrix(rows, setting.users, setting.items)
@@ -229,7 +227,7 @@ class _Implicit(Recommender):
         parts = partial(_matrix, rows, setting.users, setting.items), partial(_start, setting, width, before)
         matrix: Any
         start: tuple[Floats, Floats]
-        matrix, start = beside(*parts, threads=setting.threads)
+        matrix, start = together(*parts, threads=setting.threads)
         known = np.diff(matrix.indptr) > 0, np.bincount(matrix.indices, minlength=setting.items) > 0
         if matrix.nnz:
             with _one_blas_thread():
@@ -258,7 +256,7 @@ def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:
     try:
         fitted.fit(matrix, show_progress=False)
         finite = np.isfinite(fitted.user_factors).all() and np.isfinite(fitted.item_factors).all()
-    except _implicit("recommender_base").ModelFitError:
+    except implicit("recommender_base").ModelFitError:
         finite = False
     if not finite:
         raise RecsimError(
@@ -314,7 +312,7 @@ class BPR(_Implicit):
         return self.factors + 1
 
     def _new(self, seed: int, threads: int) -> Any:
-        return _implicit("cpu.bpr").BayesianPersonalizedRanking(
+        return implicit("cpu.bpr").BayesianPersonalizedRanking(
             factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
             iterations=self.iterations, random_state=seed, num_threads=1,
         )  # fmt: skip
@@ -334,17 +332,10 @@ class LogisticMF(_Implicit):
         return self.factors + 2
 
     def _new(self, seed: int, threads: int) -> Any:
-        return _implicit("cpu.lmf").LogisticMatrixFactorization(
+        return implicit("cpu.lmf").LogisticMatrixFactorization(
             factors=self.factors, regularization=self.regularization, learning_rate=self.learning_rate,
             iterations=self.iterations, neg_prop=self.negatives, random_state=seed, num_threads=1,
         )  # fmt: skip
-
-
-def _implicit(module: str) -> Any:
-    """Return a module of implicit, without what its progress bar says about notebooks while it is imported."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return import_module(f"implicit.{module}")
 
 
 def _matrix(rows: Rows, users: int, items: int) -> Any:

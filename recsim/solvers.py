@@ -17,13 +17,14 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
+from importlib import import_module
 from typing import Any
 from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim.ahead import beside
+from recsim.ahead import together
 from recsim.interpreters import Interpreter, serve
 
 LONG = 32  # entries a row, in the mean, from which several threads of one process are no slower than one
@@ -35,14 +36,19 @@ _EACH, _SENT = 16, 5  # entries that cost as much as a row itself, and as its fa
 _HEAD = "<5qd"  # rows, columns, factors, entries (-1: the rows of before), steps of conjugate gradients; regularization
 
 
+def implicit(module: str) -> Any:
+    """Return a module of implicit, without what its progress bar says about notebooks while it is imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module(f"implicit.{module}")
+
+
 @cache
 def alternating() -> Any:
     """Return implicit's `AlternatingLeastSquares`, its steps over many rows shared with a process for each thread but one."""
-    with warnings.catch_warnings():  # what a progress bar says about notebooks
-        warnings.simplefilter("ignore")
-        from implicit.cpu.als import AlternatingLeastSquares
+    whole: Any = implicit("cpu.als").AlternatingLeastSquares
 
-    class Steps(AlternatingLeastSquares):  # type: ignore[misc]
+    class Steps(whole):  # type: ignore[misc]  # implicit has no types
         @property
         def solver(self) -> Any:
             alone, shared = super().solver, Fit(self.cg_steps)
@@ -93,7 +99,7 @@ class Fit:
             _step(rows, ours[start:end], theirs, regularization, self.steps)
             return False
 
-        asked = beside(*(partial(ask, number) for number in range(1, len(crew) + 1)), partial(here, 0), threads=2)
+        asked = together(*(partial(ask, number) for number in range(1, len(crew) + 1)), partial(here, 0), threads=2)
         for number, (start, end, _) in enumerate(self._parts[1:], 1):
             answer = crew[number - 1].answer() if asked[number - 1] else None
             if answer is None:
@@ -188,10 +194,10 @@ CREW = Crew()
 def work() -> None:
     """Solve what standard input asks for, until it ends."""
     alternating()  # so that implicit is there before the first request
-    serve(_Rows().answer)
+    serve(_Share().answer)
 
 
-class _Rows:
+class _Share:
     """What a process solves: its rows of a matrix, and their factors as they are by now."""
 
     matrix: Any

@@ -54,7 +54,7 @@ MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
 # population takes the Dirichlet draws of catalog: people and items share their topics
 NEIGHBOURS = {("population", "catalog"), ("__main__", "cli")}
 ROOMS = {
-    "simpy": {"clock"}, "implicit": {"recommenders", "solvers"}, "numba": {"kernels"}, "seaborn": {"studypictures"},
+    "simpy": {"clock"}, "implicit": {"solvers"}, "numba": {"kernels"}, "seaborn": {"studypictures"},
     "sklearn": {"calibration", "surfaces"},
     "typer": {"cli"}, "networkx": {"network", "coclicks"}, "joblib": {"cells"},
     "distributed": {"executors"}, "cloudpickle": {"workers"}, "filelock": {"stores"}, "optuna": {"searching"},
