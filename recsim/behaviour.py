@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeGuard
@@ -24,16 +25,16 @@ from recsim.world import DAY, NOTHING, Bools, Ints, Items32, Slate, Visits
 class Pace(Recipe):
     """A recipe for the times of visits; they depend on the seed, the user and the pace only, never on what happens."""
 
+    @abstractmethod
     def rates(self, randomness: Randomness, users: Users) -> Floats:
         """Return the visits per day of each user: (users,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def time(self, randomness: Randomness, address: npt.ArrayLike, ordinal: Ints, last: Floats, rate: Floats) -> Floats:
         """Return the second, (n,), at which visit *ordinal* begins, the one before it having been at *last*.
 
         A visit takes place in the whole second that holds this time. *last* is 0 for the first visit.
         """
-        raise NotImplementedError
 
 
 class Poisson(Pace):
@@ -205,9 +206,9 @@ class Choice(Recipe):
     def check(self, slate: int, users: int, items: int) -> None:
         """Raise RecsimError where a setting does not fit the size of the slate or the numbers of users and items."""
 
+    @abstractmethod
     def click(self, visits: Visits, slate: Slate, people: People) -> npt.NDArray[np.int16]:
         """Return (n, k): 0 where there was no click, else 1 for the first click of the visit, 2 for the second, ..."""
-        raise NotImplementedError
 
     def utility(self, visits: Visits, items: Items32, people: People) -> Floats:
         """Return the true utility of consumed items (n,): log(m p_u(i)), 0 for an average item (Luce 1959).

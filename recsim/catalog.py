@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
@@ -122,9 +123,9 @@ class Catalog(Recipe):
         float("inf"), gt=0, allow_inf_nan=True, description="days in which an item's appeal halves; inf: it never ages"
     )
 
+    @abstractmethod
     def draw(self, randomness: Randomness) -> Items:
         """Return the items of one world; *randomness* is that of the world's seed."""
-        raise NotImplementedError
 
     def more(self, randomness: Randomness, address: npt.NDArray[np.uint32]) -> Items:
         """Return items that come later, whose random numbers live at the given addresses.

@@ -7,6 +7,7 @@ have the same moments. What comes out may be settled on the day, by what the fee
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -93,9 +94,9 @@ class Creators(Recipe):
     appeal: float = Field(1.0, gt=0, le=1e6, description="factor on the appeal that the catalogue would give their items")
     wrong: float = Field(0.0, ge=0, le=1, description="share of their items whose maker the platform gets wrong")
 
+    @abstractmethod
     def opportunities(self, randomness: Randomness, stream: int, moments: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the running number of the moment of each item that may come out, ascending, and of who makes it, -1 for none."""
-        raise NotImplementedError
 
     def works(self, randomness: Randomness, stream: int, catalog: Catalog, days: float) -> Items:
         """Return what may come out before the run ends, in order, its random numbers living in a *stream* of their own.
@@ -103,9 +104,8 @@ class Creators(Recipe):
         Every item is one that the catalogue might have drawn; kinds that decide on the day exchange its topics. Raises
         RecsimError where they are too many.
         """
-        for method in ("opportunities", *(("make",) if self.decides else ())):
-            if getattr(type(self), method) is getattr(Creators, method):
-                raise RecsimError(f"creators: {self.kind} has no method {method}; give it one, as in recsim.creators")
+        if self.decides and type(self).make is Creators.make:
+            raise self.lacks("make")
         seconds = self.moments(days)
         moment, creator = self.opportunities(randomness, stream, len(seconds))
         few(len(moment))
@@ -130,7 +130,7 @@ class Creators(Recipe):
 
     def make(self, randomness: Randomness, state: State, market: Market, due: Items) -> Made:
         """Return what becomes of the items that may come out at this moment; *state* is theirs to write to."""
-        raise NotImplementedError
+        raise self.lacks("make")
 
 
 def few(items: float) -> None:

@@ -157,7 +157,7 @@ class Sample:
 
 
 class _TimedFeed(Feed):
-    """A feed that takes the time of its fits and of its *rankings*, of each its share where several tiles are ranked at a time."""
+    """A feed that takes the time of its fits and of its *rankings*: its share where several tiles are ranked at a time."""
 
     spent = Epoch(0, 0, 0)
     rankings: list[float]

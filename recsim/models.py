@@ -33,7 +33,7 @@ _COLD = -(2.0**54)  # what has no score scores this, below every exact score
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(ABC):
     """A fitted recommender. Immutable.
 
     epoch: the number of the model, 0 for the one that serves before the first deployment. counts: (items,), the weight of
@@ -48,9 +48,9 @@ class Model:
     steady: ClassVar[bool] = True
     """Whether the ranking is fixed given the model and the user, so that it can be kept until the next deployment."""
 
+    @abstractmethod
     def rank(self, visits: Visits, n: int, threads: int = 1) -> Ranking:
         """Return the best *n* items of each visit that may be shown."""
-        raise NotImplementedError
 
     @cached_property
     def published(self) -> Published:
@@ -123,7 +123,7 @@ def _put(items: Items32, row: np.ndarray, column: np.ndarray, ids: Items32) -> N
 
 
 @dataclass(frozen=True)
-class _Scored(Model, ABC):
+class _Scored(Model):
     """Ranks by exact scores of users against items. A kind lays the items out in columns, those that may score high first, and
     says how many of them can reach a given score: the others need not be looked at.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -86,9 +87,9 @@ class Network(Recipe):
     version, which the manifest of a run names.
     """
 
+    @abstractmethod
     def draw(self, randomness: Randomness, users: Users) -> Friends:
         """Return the friendships of these users; *randomness* is that of the world's seed."""
-        raise NotImplementedError
 
 
 class SmallWorld(Network):

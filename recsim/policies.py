@@ -7,6 +7,7 @@ and position. It says two things: which item it puts next, and how likely it was
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,11 +69,11 @@ class Policy(Recipe):
 
     def place(self, visits: Visits, ranking: Ranking, placed: Items32) -> Placing:
         """Return the item, (n,), that comes below those *placed* (n, r), NOTHING where there is none; and its origin."""
-        raise NotImplementedError
+        raise self.lacks("place")
 
     def chance(self, visits: Visits, ranking: Ranking, placed: Items32, item: Items32) -> Floats:
         """Return the probability, (n,), that `place` gives *item* (n,) below *placed*, whoever put those there."""
-        raise NotImplementedError
+        raise self.lacks("chance")
 
     def slate(self, visits: Visits, ranking: Ranking, size: int) -> Slate:
         """Return at most *size* items a visit. *ranking* holds at least as many as `reach` asks for, or all there
@@ -208,9 +209,9 @@ class _Reranking(Policy):
 
     candidates: int = Field(50, ge=1, le=10_000, description="best items of the ranking that are put into a new order")
 
+    @abstractmethod
     def _worth(self, visits: Visits, ranking: Ranking, best: Candidates, placed: Items32) -> Floats:
         """Return what each candidate is worth next, (n, c)."""
-        raise NotImplementedError
 
     def _plain(self, ranking: Ranking) -> bool:
         """Return whether the ranking is served as it is."""

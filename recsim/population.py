@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,9 +55,9 @@ class Population(Recipe):
 
     curiosity: float = Field(0.0, ge=0, le=1, description="share of visits that start with a search, not in the feed")
 
+    @abstractmethod
     def draw(self, randomness: Randomness) -> Users:
         """Return the users of one world; *randomness* is that of the world's seed."""
-        raise NotImplementedError
 
     def more(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Users:
         """Return users who come later, whose random numbers live at the given addresses.

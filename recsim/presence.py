@@ -6,6 +6,7 @@ she saw does so by `recsim.dynamics.Leaving`.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Self
 
 import numpy as np
@@ -26,9 +27,9 @@ def newcomers(number: int) -> npt.NDArray[np.uint64]:
 class Arrivals(Recipe):
     """A recipe for the times at which new people come."""
 
+    @abstractmethod
     def times(self, randomness: Randomness, days: float) -> Floats:
         """Return the seconds, ascending and above 0, at which somebody new comes up to the end of the run: (newcomers,)."""
-        raise NotImplementedError
 
 
 class PoissonArrivals(Arrivals):
@@ -63,9 +64,9 @@ class PoissonArrivals(Arrivals):
 class Lifetime(Recipe):
     """A recipe for how long people stay, from the second they come, whatever happens to them."""
 
+    @abstractmethod
     def stay(self, chance: Floats) -> Floats:
         """Return the days, positive, for numbers drawn evenly from (0, 1): of the shape of *chance*."""
-        raise NotImplementedError
 
     def days(self, randomness: Randomness, address: npt.NDArray[np.uint64]) -> Floats:
         """Return how long each user stays, (users,), in days: by inversion, one number at each one's address."""

@@ -36,6 +36,12 @@ class Recipe(BaseModel):
         strict=True, frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
     )
 
+    def __new__(cls, **settings: Any) -> Self:
+        """Make a recipe of a kind that has all methods that its family asks of it."""
+        for method in sorted(cls.__abstractmethods__):
+            raise cls.lacks(method)
+        return super().__new__(cls)
+
     def __init__(self, **settings: Any) -> None:
         try:
             super().__init__(**settings)
@@ -44,6 +50,12 @@ class Recipe(BaseModel):
 
     # tells pydantic that its own way of filling a nested recipe still holds, so that faults keep their whole path
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def lacks(cls, method: str) -> RecsimError:
+        """Return what is to be raised where a kind does not have a method that its family asks of it."""
+        where = next(base.__module__ for base in cls.__mro__ if method in vars(base))
+        return RecsimError(f"{where.rpartition('.')[2]}: {cls.__name__} has no method {method}; give it one, as in {where}")
 
     @property
     def kind(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,7 @@ class Recommender(Recipe):
 
     trusted: ClassVar[bool] = False
     """Whether the truth is handed to it, on purpose."""
-    model: ClassVar[type[Model]] = Model
+    model: ClassVar[type[Model]] = Model  # type: ignore[type-abstract]  # a kind puts its own in its place
 
     learns: ClassVar[bool] = True
     """Whether the rows teach it anything: without that there is no loop."""
@@ -39,12 +40,12 @@ class Recommender(Recipe):
     in_one_thread: ClassVar[bool] = False
     """Whether it trains in one thread, however many there are, so that the same rows give the same model."""
 
+    @abstractmethod
     def fit(self, rows: Rows, setting: Fitting) -> Model:
         """Return the model that the rows teach.
 
         Raises RecsimError where the settings do not suit the rows.
         """
-        raise NotImplementedError
 
 
 class Truth(NamedTuple):
@@ -247,8 +248,9 @@ class _Implicit(Recommender):
     def _width(self) -> int:
         return self.factors
 
+    @abstractmethod
     def _new(self, seed: int, threads: int) -> Any:
-        raise NotImplementedError
+        """Return the model of implicit, not yet fitted."""
 
 
 def _fit_or_say(kind: str, fitted: Any, matrix: Any) -> None:

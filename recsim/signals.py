@@ -233,11 +233,11 @@ class Signal(Recipe):
 
     def place(self, stream: Stream, visits: Visits, placed: Items32) -> Items32:
         """Return the item, (n,), that the signal puts below those *placed* (n, r); NOTHING where it has none."""
-        raise NotImplementedError
+        raise self.lacks("place")
 
     def chance(self, stream: Stream, visits: Visits, placed: Items32, item: Items32) -> tuple[Floats, Bools]:
         """Return the probability, (n,), that `place` gives *item*, and whether it gives any: (n,) of bool."""
-        raise NotImplementedError
+        raise self.lacks("chance")
 
     def settle(self, stream: Stream, visits: Visits) -> None:
         """Note that these visits were touched: own rows only."""

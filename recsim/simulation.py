@@ -452,7 +452,7 @@ def check(scenario: Scenario, users: Users, items: Items) -> None:
     policy = type(scenario.policy)
     for method in ("place", "chance"):
         if policy.slate is Policy.slate and getattr(policy, method) is getattr(Policy, method):
-            raise RecsimError(f"policy: {policy.__name__} has no method {method}; give it one, as in recsim.policies")
+            raise policy.lacks(method)
     if sum(signal.places and not signal.off for signal in scenario.signals) > 8:
         raise RecsimError("signals: more than 8 place items in slates, and every combination of them is weighed; take fewer")
     for signal in scenario.signals:

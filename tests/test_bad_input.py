@@ -17,6 +17,7 @@ from conftest import SMALL_FILE, call, contents, spawn, stopped
 
 import recsim as rs
 from recsim import cli
+from recsim.recipe import FAMILIES, Recipe
 
 SCENARIO = """
 [recommender]
@@ -390,3 +391,18 @@ def test_a_comparison_with_a_name_that_no_file_can_hold_is_damaged(tmp_path: Pat
     kept.write_text(kept.read_text(encoding="utf-8").replace('"b"', '"b\\udc80"'), encoding="utf-8")
     with pytest.raises(rs.RecsimError, match="holds no comparison that can be read"):
         rs.Comparison.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [(family, method) for family in FAMILIES.values() for method in sorted(family.__abstractmethods__)],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_a_kind_without_a_method_is_refused_as_it_is_made(family: type[Recipe], method: str) -> None:
+    """One line names the kind, the method, and where to look one up; with the method there is a recipe."""
+    brings = {name: lambda *arguments: None for name in family.__abstractmethods__}
+    whole = type("_Whole", (family,), {"__module__": __name__} | brings)
+    assert whole().kind == "_Whole"
+    lacking = type("_Lacking", (family,), {"__module__": __name__} | {n: f for n, f in brings.items() if n != method})
+    with pytest.raises(rs.RecsimError, match=rf"^\w+: _Lacking has no method {method}; give it one, as in recsim\.\w+$"):
+        lacking()

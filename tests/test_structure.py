@@ -113,6 +113,13 @@ def test_nothing_is_pickled_or_evaluated() -> None:
             assert name not in ("pickle", "eval", "exec", "default_rng", "RandomState"), f"{path.name}: {name}"
 
 
+def test_nothing_is_left_open() -> None:
+    """No method says that it is not there: what a kind must bring is abstract, or said by its family in one line."""
+    for path in HOME.glob("*.py"):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
+        assert "NotImplementedError" not in names, path.name
+
+
 def test_importing_is_light_and_changes_nothing() -> None:
     """`import recsim` loads no other library, and sets nothing up."""
     code = (
