@@ -121,12 +121,13 @@ class Trial(World):
         """Let the feed of an arm be the one that visits meet."""
         self.scenario, self.feed = self.arms[place], self.feeds[place]
 
-    def receive(self, visits: Visits) -> None:
+    def receive(self, rounds: Iterable[Visits]) -> None:
         """Let users visit, each the feed of her arm."""
-        for place in self.live:
-            self._under(place)
-            super().receive(visits.take(self.group[visits.user] == place))
-        np.add.at(self.visited, visits.user, 1)
+        for visits in rounds:
+            for place in self.live:
+                self._under(place)
+                super().receive([visits.take(self.group[visits.user] == place)])
+            np.add.at(self.visited, visits.user, 1)
 
     def train(self) -> None:
         """Fit the next model of each arm on the rows before this second."""

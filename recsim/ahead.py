@@ -26,10 +26,13 @@ def allowing(threads: int) -> Generator[None]:
         THREADS.reset(before)
 
 
-def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> Generator[Result]:
+def ahead(
+    work: Callable[[Part], Result], parts: Iterable[Part], threads: int, after: Callable[[Part], int] = lambda part: 0
+) -> Generator[Result]:
     """Yield what *work* makes of each part, in their order; in threads, this one among them, at most two parts a thread ahead.
 
-    *work* may read what the caller writes meanwhile only where that makes no difference to it. What it raises is raised here.
+    *work* may read what the caller writes meanwhile only where that makes no difference to it; *after*: how many results the
+    caller must be done with before a part is begun. What it raises is raised here.
 
     >>> list(ahead(lambda part: 2 * part, range(5), threads=2))
     [0, 2, 4, 6, 8]
@@ -39,6 +42,7 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
             yield work(part)
         return
     waiting: deque[tuple[Future[Result], Part]] = deque()
+    taken = 0
 
     def first() -> Result:
         """Return the result of the first; as long as others are at it, work on one that nobody has begun."""
@@ -57,9 +61,10 @@ def ahead(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -
     with ThreadPoolExecutor(threads - 1) as pool:
         try:
             for part in parts:
-                waiting.append((pool.submit(work, part), part))
-                if len(waiting) > 2 * threads:
+                while len(waiting) > 2 * threads or after(part) > taken:
                     yield first()
+                    taken += 1
+                waiting.append((pool.submit(work, part) if waiting else Future(), part))  # one that is alone is worked on here
             while waiting:
                 yield first()
         finally:

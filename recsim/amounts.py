@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim.ahead import THREADS, ahead
+from recsim.ahead import ahead
 from recsim.errors import RecsimError
 
 Floats = npt.NDArray[np.float64]
@@ -95,11 +95,11 @@ def mean(values: Floats) -> float:
     return ratio(float(there.sum()), len(there))
 
 
-def by_rows(work: Callable[..., Floats], *tables: npt.NDArray[Any]) -> Floats:
-    """Return what *work* makes of tables of the same rows, some at a time, in threads where they are allowed: (rows, ...)."""
+def by_rows(work: Callable[..., Floats], *tables: npt.NDArray[Any], threads: int = 1) -> Floats:
+    """Return what *work* makes of tables of the same rows, some at a time, in threads: (rows, ...)."""
     starts = range(0, max(1, len(tables[0])), _ROWS)
     parts = (tuple(table[start : start + _ROWS] for table in tables) for start in starts)
-    return np.concatenate(list(ahead(lambda part: work(*part), parts, THREADS.get() if len(starts) > 1 else 1)))
+    return np.concatenate(list(ahead(lambda part: work(*part), parts, threads=threads)))
 
 
 def rows(user: npt.ArrayLike, item: npt.ArrayLike) -> tuple[Ints, Ints]:

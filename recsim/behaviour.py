@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeGuard
 
@@ -94,7 +94,8 @@ class People:
     def take(self, rows: Ints | slice) -> People:
         """Return some of them."""
         own = {name: column[rows] for name, column in self.own.items()}
-        return replace(self, user=self.user[rows], interests=self.interests[rows], own=own)
+        interests = self.interests[rows] if isinstance(rows, slice) else self.interests.take(rows, axis=0)  # thrice as fast
+        return People(self.user[rows], interests, self.demand, self.address, self.had, own)
 
     def preference(self, items: Items32) -> Floats:
         """Return p_u(i) = sum_k theta_uk phi_ik a_i / W_k for items (n, k) or (n,); NOTHING has preference 0.

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.special import gammaincinv, ndtri
 
+from recsim.ahead import THREADS
 from recsim.amounts import by_rows
 from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
@@ -147,7 +148,7 @@ def dirichlet(randomness: Randomness, label: str, who: npt.NDArray[np.unsignedin
         shares = np.maximum(gammas / gammas.sum(axis=1, keepdims=True), 1e-9)
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
-    return by_rows(some, who, np.broadcast_to(alpha, (len(who), alpha.shape[-1])))
+    return by_rows(some, who, np.broadcast_to(alpha, (len(who), alpha.shape[-1])), threads=THREADS.get())
 
 
 def topic_shares(topics: int, mainstream: int, share: float) -> Floats:

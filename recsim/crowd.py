@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -110,19 +110,28 @@ class Crowd:
         return own
 
     # ------------------------------------------------------------------------------------------------ when they come
-    def visits(self, until: int) -> Iterator[Visits]:
-        """Yield all visits before a second, those of one user in the order of their times, and move the schedules on.
+    def visits(self, until: int) -> Iterator[Iterable[Visits]]:
+        """Yield all visits before a second, in stretches of rounds, and move the schedules on.
 
-        No two visits of one user at once, unless nothing that a visit leaves behind is read by her next.
+        A round has one visit of each user who is due, ascending; where nothing that a visit leaves behind is read by her next,
+        there is but one, which has all. A stretch holds all rounds, or a single one where it depends on the visits before who
+        comes again: then all of these must be over before the next is asked for.
         """
         gone = self.consumed if self.scenario.consumed == "leave" else None
+
+        def made(user: Ints, ordinal: Ints, time: Ints) -> Visits:
+            address, when = self.users.address[user], ordinal.astype(np.uint32)
+            return Visits(user, address, when, time, self.released, self.randomness, gone, self.stock.slots)
+
         rounds = self._rounds(until, self.ordinal, self.next_time)
         if self.forgetful and (parts := list(rounds)):
             user, ordinal, time = (np.concatenate(part) for part in zip(*parts, strict=True))
             rounds = iter([(user, ordinal, time)])
-        for user, ordinal, time in rounds:
-            address, when = self.users.address[user], ordinal.astype(np.uint32)
-            yield Visits(user, address, when, time, self.released, self.randomness, gone, self.stock.slots)
+        visits = (made(*columns) for columns in rounds)
+        if AWAY in self.own:
+            yield from ([one] for one in visits)
+        else:
+            yield visits
 
     @property
     def forgetful(self) -> bool:
@@ -239,7 +248,7 @@ class Crowd:
         """Return the truth about those who visit, as they are now."""
         again = self.scenario.consumption == "again" or self.scenario.consumed == "leave"  # what left is not shown
         own = self._rows(visits.user, visits.time)
-        wants = self._wants(own) if own else self.users.interests[visits.user]
+        wants = self._wants(own) if own else self.users.interests.take(visits.user, axis=0)
         return People(visits.user, wants, self.demand.by_item, self.items.address, None if again else self.consumed, own)
 
     def react(self, visits: Visits, people: People, seen: Seen) -> None:

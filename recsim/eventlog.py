@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from recsim.ahead import THREADS, together
 
 Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -30,10 +34,16 @@ generations, via = origin through which the friend who shared an item had met it
 
 def digest(before: bytes, columns: Columns) -> bytes:
     """Return the digest after one more epoch: SHA-256 of the one before and the SHA-256 of each column in schema order."""
-    chain = hashlib.sha256(before)
-    for name, dtype in SCHEMA.items():
-        chain.update(hashlib.sha256(np.ascontiguousarray(columns[name], dtype).tobytes()).digest())
-    return chain.digest()
+
+    def of(name: str) -> bytes:
+        return hashlib.sha256(np.ascontiguousarray(columns[name], SCHEMA[name]).data).digest()
+
+    return hashlib.sha256(before + b"".join(_each(of))).digest()
+
+
+def _each(work: Callable[[str], Any]) -> list[Any]:
+    """Return what *work* makes of each column, in threads where they are allowed."""
+    return together(*(partial(work, name) for name in SCHEMA), threads=THREADS.get())
 
 
 def _order(*columns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -69,20 +79,29 @@ class EventLog:
         """Sort the rows of the window and put them behind those of earlier windows."""
         if not self._pending:
             return
-        rows = {name: np.concatenate([part[name] for part in self._pending]) for name in SCHEMA}
-        self._pending.clear()
+        parts, self._pending = self._pending, []
+        rows = dict(zip(SCHEMA, _each(lambda name: np.concatenate([part[name] for part in parts])), strict=True))
         order = _order(*(rows[name] for name in ("time", "user", "visit", "position")))
-        self.extend({name: column[order] for name, column in rows.items()})
+        self._put(len(order), lambda name: rows[name][order])
 
     def extend(self, columns: Columns) -> None:
         """Put sorted rows behind those that are there."""
-        stop = self.rows + len(columns["time"])
-        for name, kept in self._columns.items():
+        self._put(len(columns["time"]), columns.__getitem__)
+
+    def _put(self, rows: int, column: Callable[[str], np.ndarray[Any, Any]]) -> None:
+        """Put rows, of each column by its name, behind those that are there."""
+        stop = self.rows + rows
+
+        def one(name: str) -> np.ndarray[Any, Any]:
+            kept = self._columns[name]
             if stop > len(kept):
                 room = np.empty(max(stop, len(kept) + len(kept) // 2), kept.dtype)
                 room[: self.rows] = kept[: self.rows]
-                kept = self._columns[name] = room
-            kept[self.rows : stop] = columns[name]
+                kept = room
+            kept[self.rows : stop] = column(name)
+            return kept
+
+        self._columns = dict(zip(SCHEMA, _each(one), strict=True))
         self.rows = stop
 
     def columns(self, start: int = 0, stop: int | None = None) -> Columns:

@@ -12,8 +12,9 @@ from recsim.randomness import Randomness
 from recsim.recommenders import ALS
 from recsim.scenario import Scenario
 from recsim.signals import Signal
-from recsim.simulation import LEAST, check
+from recsim.simulation import check
 from recsim.stock import everything
+from recsim.tiles import at_once
 from recsim.world import DAY
 
 LIBRARIES = 285_000_000  # bytes that Python and the libraries take before there is any world
@@ -100,15 +101,10 @@ def memory(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, in
     catalogue = sizes["items"] * (60 * topics + 23 * factors + 900)
     shown = visits["impressions_at_most"] // scenario.epochs if scenario.log == "impressions" else 0
     benchmark = 40 * clicks + 24 * scenario.benchmark * sizes["users"] if scenario.benchmark else 0
-    tiles = THREAD * (tiles_at_once(threads, sizes["users"]) - 1)
+    tiles = THREAD * (at_once(threads, sizes["users"]) - 1)
     shared = isinstance(scenario.recommender, ALS) and sizes["users"] >= max(solvers.LEAST, sizes["items"])
     solving = SOLVER * (threads - 1) + (4 * factors + 40) * sizes["users"] if shared and threads > 1 else 0
     return LIBRARIES + people + catalogue + 120 * clicks + 200 * shown + benchmark + tiles + solving
-
-
-def tiles_at_once(threads: int, users: int) -> int:
-    """Return how many tiles are served at a time where all users visit about once at a time."""
-    return min(threads, max(1, users // LEAST))
 
 
 def _disk(scenario: Scenario, sizes: Mapping[str, int], visits: Mapping[str, int]) -> int:

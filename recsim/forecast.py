@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from recsim import training
 from recsim.archive import Archive
 from recsim.errors import RecsimError
 from recsim.eventlog import Columns
-from recsim.expectation import expect, memory, tiles_at_once
+from recsim.expectation import expect, memory
 from recsim.feed import Feed
 from recsim.models import Model
 from recsim.randomness import Floats
@@ -32,6 +32,7 @@ from recsim.running import Keeper
 from recsim.scenario import Scenario
 from recsim.settings import changed
 from recsim.simulation import World
+from recsim.tiles import at_once
 from recsim.world import DAY, Counts, Ranking, Rows, Visits
 
 SECONDS = 2.0  # that the samples of a forecast may take, about
@@ -166,7 +167,7 @@ class _TimedFeed(Feed):
         """Return the ranking, and take its time."""
         began = now()
         ranking = super().rank(visits)
-        self.rankings.append((now() - began) / tiles_at_once(self.threads, len(self.users)))
+        self.rankings.append((now() - began) / at_once(self.threads, len(self.users)))
         return ranking
 
     def train(self, now_: int) -> None:
@@ -188,10 +189,15 @@ class _TimedWorld(World):
     feed_kind = _TimedFeed
     spent = Epoch(0, 0, 0)
 
-    def receive(self, visits: Visits) -> None:
+    def receive(self, rounds: Iterable[Visits]) -> None:
         """Let users visit the feed, and count them."""
-        self.spent.visits += len(visits)
-        super().receive(visits)
+
+        def counted() -> Iterator[Visits]:
+            for visits in rounds:
+                self.spent.visits += len(visits)
+                yield visits
+
+        super().receive(counted())
 
     def read(self, window: str) -> None:
         """Put the metrics into the history, and take the time of that."""

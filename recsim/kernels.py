@@ -25,7 +25,8 @@ _FEW = 64  # of a row that are kept in order while it is looked at
 
 def plain(values: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarray[Any, Any]:
     """Return values as the kernels want them: of that type, row by row, and not write-protected."""
-    return np.require(np.asarray(values), dtype, ("C", "W"))
+    array = np.ascontiguousarray(values, dtype)
+    return array if array.flags.writeable else array.copy()
 
 
 def compiled(signature: str) -> Callable[[Kernel], Kernel]:
@@ -261,15 +262,17 @@ def _sink(found: Any, columns: Any, size: Any, score: Any, column: Any, ties: An
     found[place], columns[place] = score, column
 
 
-@compiled("void(f8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i4[:,::1], f8[:,::1])")
-def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, columns: Any, found: Any) -> None:
-    """Put the columns of the k highest of scores (n, m) into *columns* (n, k), best first, -1 behind the last, and what they
-    score into *found* (n, k), -inf behind the last. Equal ones go by ascending *ties* (at least m,).
+@compiled("void(f8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i4[::1], i4[:,::1], f8[:,::1])")
+def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, names: Any, items: Any, found: Any) -> None:
+    """Put the names of the columns with the k highest of scores (n, m), best first, -1 behind the last, into the rows (n,) of
+    *items* (at least n, k), and what they score into those of *found* (as items), -inf behind the last. Equal ones go by
+    ascending *ties*; names, ties: (at least m,).
 
     What scores -inf does not enter, nor what is barred: for row i *barred* from begins[rows[i]] up to begins[rows[i] + 1].
     """
-    most = columns.shape[1]
+    most = items.shape[1]
     for row in range(len(scores)):
+        top, columns = found[rows[row]], items[rows[row]]
         for number in range(begins[rows[row]], begins[rows[row] + 1]):
             if barred[number] < scores.shape[1]:
                 scores[row, barred[number]] = -np.inf
@@ -277,27 +280,29 @@ def best(scores: Any, rows: Any, begins: Any, barred: Any, ties: Any, columns: A
         last = most - 1 if few else 0
         for column in range(scores.shape[1]):
             score = scores[row, column]
-            if score == -np.inf or (there == most and score < found[row, last]):
+            if score == -np.inf or (there == most and score < top[last]):
                 continue
-            if there == most and not _worse(found[row, last], columns[row, last], score, column, ties):
+            if there == most and not _worse(top[last], columns[last], score, column, ties):
                 continue
             if not few and there == most:
-                _sink(found[row], columns[row], most, score, column, ties)
+                _sink(top, columns, most, score, column, ties)
                 continue
             place = min(there, most - 1)
             while place:
                 above = place - 1 if few else (place - 1) >> 1
-                if _worse(found[row, above], columns[row, above], score, column, ties) != few:
+                if _worse(top[above], columns[above], score, column, ties) != few:
                     break
-                found[row, place], columns[row, place] = found[row, above], columns[row, above]
+                top[place], columns[place] = top[above], columns[above]
                 place = above
-            found[row, place], columns[row, place] = score, column
+            top[place], columns[place] = score, column
             there = min(there + 1, most)
         for end in range(0 if few else there - 1, 0, -1):  # the worst goes behind those that are left
-            score, column = found[row, end], columns[row, end]
-            found[row, end], columns[row, end] = found[row, 0], columns[row, 0]
-            _sink(found[row], columns[row], end, score, column, ties)
-        found[row, there:], columns[row, there:] = -np.inf, -1
+            score, column = top[end], columns[end]
+            top[end], columns[end] = top[0], columns[0]
+            _sink(top, columns, end, score, column, ties)
+        for place in range(most):
+            columns[place] = names[columns[place]] if place < there else -1
+        top[there:] = -np.inf
 
 
 @compiled("void(i1[:,::1], i4[:,::1], i8[:,::1], i8[:,::1])")

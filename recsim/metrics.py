@@ -323,8 +323,11 @@ def measure(window: Window) -> list[tuple[str, str, float]]:
     _fit(window)
     feed, clicks, model = _kinds(window.impressions, window.clicks).values()
     people = {"all": np.ones(len(window.niche), np.bool_), "mainstream": ~window.niche, "niche": window.niche}
-    parts = partial(_between_people, window), partial(_minds, window), partial(_of_people, window, people)
-    between, minds, of_people = together(*parts, threads=THREADS.get())
+    calibration, between, topics, minds = together(
+        partial(_of_those_here, window), partial(_between_people, window), partial(by_rows, _topics_each, window.shown_topics),
+        partial(_minds, window), threads=THREADS.get(),
+    )  # fmt: skip
+    of_people = _of_people(window, people, topics, *calibration)
     outside = tail(_demand(window))
     values = {
         **_catalogue(window.impressions, window.clicks),
@@ -427,11 +430,15 @@ def _between_people(window: Window) -> dict[str, float]:
     return values | {"personalisation_clicks": personalisation(user, item)}
 
 
-def _of_people(window: Window, groups: dict[str, Bools]) -> dict[str, dict[str, float]]:
-    """Return the figures of the feeds and the welfare of groups of people, (users,) bool each, by the names of the groups."""
+def _of_people(
+    window: Window, groups: dict[str, Bools], topics: Floats, now: Floats, born: Floats, found: Floats
+) -> dict[str, dict[str, float]]:
+    """Return the figures of the feeds and the welfare of groups of people, (users,) bool each, by the names of the groups.
+
+    topics, now, born, found: (users,), what `_topics_each` and `_of_those_here` say of each.
+    """
     none = np.zeros(len(window.niche))
     alike, slates = (none if sums is None else sums for sums in (window.alike, window.slates))
-    topics, (now, born, found) = by_rows(_topics_each, window.shown_topics), _of_those_here(window)
     return {
         name: {
             "feed_topics": mean(topics[group]),

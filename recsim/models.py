@@ -175,26 +175,24 @@ class _Scored(Model):
         First among the columns that may score highest, then, for those for whom other columns can reach the last of what was
         found, among these too.
         """
-        items, scores_of = np.full((len(visits), n), NOTHING, np.int32), np.full((len(visits), n), -np.inf)
+        items, found = np.full((len(visits), n), NOTHING, np.int32), np.full((len(visits), n), -np.inf)
         from recsim import kernels
 
         known, first = self.known(visits.user), min(self.head(n), len(self.counts))
         cold = np.flatnonzero(~known)
         items[cold] = Order(self.epoch, self.counts, self.depth, self._order, self.counts).rank(visits.take(cold), n).items
-        barred, width = _Barred(visits, self._column), np.where(known, first, 0)
+        names, barred, width = kernels.plain(self.columns, np.int32), _Barred(visits, self._column), np.where(known, first, 0)
 
         def one(block: tuple[npt.NDArray[np.int64], int]) -> None:
             rows, wide = block
-            part, found = np.empty((len(rows), n), np.int32), np.empty((len(rows), n))
             scores = kernels.plain(self.scores(visits.user[rows], wide), np.float64)
-            kernels.best(scores, rows, barred.begins, barred.columns, self._ties, part, found)
-            items[rows] = np.where(part == NOTHING, NOTHING, self.columns[part])
-            scores_of[rows] = np.where(found == _COLD, -np.inf, found)
-            width[rows] = self.reach(visits.user[rows], found[:, -1])
+            kernels.best(scores, rows, barred.begins, barred.columns, self._ties, names, items, found)
+            if wide == first:
+                width[rows] = self.reach(visits.user[rows], found[rows, -1])
 
         for looked in (0, first):
             deque(ahead(one, _blocks(np.flatnonzero(width > looked), width), threads), maxlen=0)
-        return Ranking(items, self.published, scores=scores_of * self.unit)
+        return Ranking(items, self.published, scores=np.where(found == _COLD, -np.inf, found * self.unit))
 
 
 def _blocks(rows: npt.NDArray[np.int64], width: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
@@ -285,7 +283,7 @@ class Factors(_Scored):
         return there & self.known_users[np.where(there, user, 0)]
 
     def _user(self, user: np.ndarray) -> Floats:
-        return np.rint(np.ldexp(self.users[user].astype(np.float64), -self._user_unit))
+        return np.rint(np.ldexp(self.users.take(user, axis=0).astype(np.float64), -self._user_unit))
 
     def scores(self, user: np.ndarray, width: int) -> Floats:
         """Return the exact products of the snapped factors; nothing for items without rows."""
@@ -300,7 +298,8 @@ class Factors(_Scored):
         The bound of Teflioudi, Gemulla and Mykytiuk, "LEMP: Fast retrieval of large entries in a matrix product", SIGMOD 2015.
         """
         lengths = self._laid_out[1]
-        own = np.sqrt((self._user(user) ** 2).sum(axis=1)) * (1 + 1e-9)  # lengths are rounded, products are not
+        whole = self._user(user)
+        own = np.sqrt(np.einsum("uf,uf->u", whole, whole)) * (1 + 1e-9)  # lengths are rounded, products are not
         shortest = np.divide(least, own, out=np.zeros(len(user)), where=(least > 0) & (own > 0))
         return np.where(least > _COLD, np.searchsorted(lengths, -shortest, "right"), len(self.counts))
 

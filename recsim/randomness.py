@@ -53,13 +53,18 @@ def _rows(who: npt.ArrayLike, when: npt.ArrayLike, which: npt.ArrayLike) -> tupl
     from recsim.kernels import plain
 
     parts: list[np.ndarray[Any, Any]] = [np.asarray(who, np.uint64), np.asarray(when, np.uint32), np.asarray(which, np.uint32)]
-    whole = shape = np.broadcast_shapes(*(part.shape for part in parts))
+    whole = shape = np.broadcast(*parts).shape
     if not shape or any(part.shape[-1:] not in ((), (1,)) for part in parts[:2]):
-        parts, whole = [np.broadcast_to(part, shape)[..., None] for part in parts], (*shape, 1)
-    one, two = (np.broadcast_to(part[..., 0] if part.ndim else part, whole[:-1]).reshape(-1) for part in parts[:2])
+        parts, whole = [_as(shape, part)[..., None] if part.ndim else part for part in parts], (*shape, 1)
+    one, two = (_as(whole[:-1], part[..., 0] if part.ndim else part).reshape(-1) for part in parts[:2])
     same = parts[2].size == whole[-1]
-    three = (parts[2] if same else np.broadcast_to(parts[2], whole)).reshape(1 if same else len(one), whole[-1])
+    three = (parts[2] if same else _as(whole, parts[2])).reshape(1 if same else len(one), whole[-1])
     return shape, (plain(one, np.uint64), plain(two, np.uint32), plain(three, np.uint32))
+
+
+def _as(shape: tuple[int, ...], part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a part of addresses in that shape; what has it already is spared numpy's way there, which takes a while."""
+    return part if part.shape == shape else np.broadcast_to(part, shape)
 
 
 @lru_cache(maxsize=65_536)

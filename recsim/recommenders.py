@@ -19,7 +19,7 @@ from recsim.models import Chances, Factors, Model, Neighbours, Order
 from recsim.population import Own, Users
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe, Weights
-from recsim.solvers import alternating, implicit
+from recsim.solvers import alternating, crew, implicit
 from recsim.world import Bools, Counts, Rows
 
 
@@ -39,6 +39,9 @@ class Recommender(Recipe):
 
     in_one_thread: ClassVar[bool] = False
     """Whether it trains in one thread, however many there are, so that the same rows give the same model."""
+
+    def expect(self, users: int, items: int, threads: int) -> None:
+        """Let begin, before people are drawn, what a fit for about so many would wait for: nothing."""
 
     @abstractmethod
     def fit(self, rows: Rows, setting: Fitting) -> Model:
@@ -290,6 +293,11 @@ class ALS(_Implicit):
 
     alpha: float = Field(1.0, gt=0, description="weight of a click against the background of the unseen")
     _own_start: ClassVar[bool] = True
+
+    def expect(self, users: int, items: int, threads: int) -> None:
+        """Let the processes begin that will solve for users beside this one."""
+        with crew(users, items, threads):
+            pass
 
     def _new(self, seed: int, threads: int) -> Any:
         return alternating()(

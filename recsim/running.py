@@ -18,7 +18,8 @@ from recsim.eventlog import Columns
 from recsim.files import absent
 from recsim.progress import Say, told
 from recsim.scenario import Scenario
-from recsim.simulation import TILE, World
+from recsim.simulation import World
+from recsim.tiles import TILE
 from recsim.world import DAY, Published
 
 SIGHT = {"coverage": "coverage", "Gini": "gini", "novelty": "novelty", "click rate": "click_rate"}

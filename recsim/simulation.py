@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -33,14 +34,14 @@ from recsim.models import Model
 from recsim.network import Friends
 from recsim.policies import Policy
 from recsim.population import Users
-from recsim.randomness import Randomness
+from recsim.randomness import Floats, Randomness
 from recsim.scenario import Scenario
 from recsim.signals import Occasion, Stream
 from recsim.slates import compose, real, sound
 from recsim.stock import Stock
+from recsim.tiles import TILE, Tile, tiles
 from recsim.world import DAY, NOTHING, Clicks, Ints, Items32, Seen, Slate, Visits, unfilled
 
-TILE, LEAST = 16384, 1024  # visits served at a time; and at the least, where there are several threads for those that there are
 SHARED = (
     "world_seed", "population", "catalog", "births", "network", "arrivals", "lifetime", "visits", "choice",
     "consumption", "consumed", "dynamics", "retrain", "benchmark",
@@ -64,6 +65,8 @@ class World:
         self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
+        people, items = getattr(scenario.population, "users", None) or 0, getattr(scenario.catalog, "items", None) or 0
+        scenario.recommender.expect(people, items, self.threads)
         with allowing(self.threads):
             users: Users = like.users if like else everybody(scenario, self.seed)
             stock: Stock = Stock(scenario, self.seed, like.crowd.stock if like else None)
@@ -164,7 +167,7 @@ class World:
             raise RecsimError(f"until: day {until} has passed, it is day {self._now / DAY}; a world does not go back")
         if self.env is None:
             self.env = clock.timetable(self)
-        with threadpool_limits(1, user_api="blas"):
+        with threadpool_limits(1, user_api="blas"), allowing(self.threads):
             if second > self.env.now:
                 self.env.run(until=second)
             self.serve(second)
@@ -172,20 +175,19 @@ class World:
 
     def serve(self, until: int) -> None:
         """Serve all visits before a second; users commute."""
-        for visits in self.crowd.visits(until):
-            self.receive(visits)
+        for rounds in self.crowd.visits(until):
+            self.receive(rounds)
         for log in (self.log, self.impressions, self.shadow):
             log.close_window()
         self._now = until
         self.on_window(self)
 
-    def receive(self, visits: Visits) -> None:
+    def receive(self, rounds: Iterable[Visits]) -> None:
         """Let users visit the feed, a tile at a time; while what comes of one is written down, others are being served."""
-        size = min(self.tile, max(LEAST, -(-len(visits) // self.threads)))  # so that threads have work in smaller worlds too
-        tiles = [visits.take(slice(start, start + size)) for start in range(0, len(visits), size)]
-        with closing(ahead(partial(visit, self), tiles, self.threads if len(tiles) > 1 else 1)) as met:
-            for tile, one in zip(tiles, met, strict=True):
-                write(self, tile, one)
+        parts = tiles(rounds, self.tile, self.threads)
+        with closing(ahead(partial(visit, self), parts, self.threads, attrgetter("after"))) as met:
+            for one in met:
+                write(self, one)
 
     def next_birth(self) -> int | None:
         """Return the second, now at the earliest, at which an interest is born next; None where none is any more."""
@@ -218,15 +220,15 @@ class World:
 
     def close_epoch(self) -> None:
         """Measure the epoch, take its rows into the digest and hand them on."""
-        self.read("epoch")
-        self.on_epoch(self, self.log.close_epoch(), self.impressions.close_epoch())
+        with allowing(self.threads):
+            self.read("epoch")
+            self.on_epoch(self, self.log.close_epoch(), self.impressions.close_epoch())
 
     def read(self, window: str) -> None:
         """Put the metrics of the epoch so far into the history."""
         active = int((self.crowd.ordinal > 0).sum())
         people = self.crowd.minds(self._now) | self.crowd.attendance(self._now) | self._truth()
-        with allowing(self.threads):
-            figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
+        figures = measure(self.counters.window(self.users.niche, active, self.feed.released, people))
         if self.scenario.creators:
             seen = (tally[: self.feed.released] for tally in self.counters.epoch.sum(axis=1))
             figures += self.crowd.stock.figures(self._deployed, *seen)
@@ -326,31 +328,50 @@ class World:
 
 
 # ------------------------------------------------------------------------------------------------------ one visit
-class Met(NamedTuple):
-    """What comes of some visits: *people*, row i belonging to visit i. Those *fed* see a slate and click in an *order*, 0 for
-    none; those *alone* have *found* something without the feed. Row i of these belongs to number i of them.
+class Consumption(NamedTuple):
+    """What was consumed, in the order of *clicks*: by whom in which visit, the utility, that by the interests people were born
+    with, and the rows of the log.
     """
 
+    visits: Visits
+    people: People
+    clicks: Clicks
+    utility: Floats
+    innate: Floats
+    rows: Columns
+
+
+class Met(NamedTuple):
+    """What comes of *visits*: *people*, row i belonging to visit i. Those *fed* see a slate and click in an *order*, 0 for
+    none; those *alone* have *found* something without the feed. Row i of these belongs to number i of them. *consumption* is
+    None where there was none.
+    """
+
+    visits: Visits
     people: People
     fed: Ints
     slate: Slate
     order: npt.NDArray[np.int16]
     alone: Ints
     found: Items32
+    consumption: Consumption | None
 
 
-def visit(world: World, visits: Visits) -> Met:
+def visit(world: World, tile: Tile) -> Met:
     """Let users visit, nobody twice where a visit reads what one before has written.
 
     Read is what does not change while the model serves, and what belongs to these users; written is nothing but their
     shortlists and what signals keep of them. So it makes no difference what others do meanwhile, nor what else the same
     users do where nothing that a visit leaves behind is read by the next: their shortlists come out the same twice.
     """
+    visits = tile.visits
     people = world.crowd.meet(visits)
     searching = world.crowd.searching(visits, people)
     fed, alone = np.flatnonzero(~searching), np.flatnonzero(searching)
     slate, order = browse(world, *of(fed, visits, people))
-    return Met(people, fed, slate, order, alone, search(world, *of(alone, visits, people)))
+    found = search(world, *of(alone, visits, people))
+    clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
+    return Met(visits, people, fed, slate, order, alone, found, consumption(world, visits, people, clicks))
 
 
 def of(rows: Ints, *tables: Any) -> tuple[Any, ...]:
@@ -358,12 +379,12 @@ def of(rows: Ints, *tables: Any) -> tuple[Any, ...]:
     return tuple(table.take(slice(None) if len(rows) == len(table) else rows) for table in tables)
 
 
-def write(world: World, visits: Visits, met: Met) -> None:
+def write(world: World, met: Met) -> None:
     """Write down what came of visits: counts, log, what they have had, and how it has changed them."""
-    people, fed, slate, order, alone, found = met
+    visits, people, fed, slate, order, alone, found, consumed = met
     show(world, of(fed, visits)[0], slate, order)
-    clicks = logrows.clicks_of(slate, order, fed).and_(logrows.found(alone, found))
-    consume(world, visits.take(clicks.row), people.take(clicks.row), clicks)
+    if consumed:
+        consume(world, *consumed)
     world.counters.visits += len(visits)
     if world.crowd.own:
         world.crowd.react(visits, people, Seen.of(len(visits), fed, slate, order, alone, found))
@@ -393,15 +414,24 @@ def show(world: World, visits: Visits, slate: Slate, order: npt.NDArray[np.int16
         world.impressions.append(logrows.of_slates(visits, slate, order, world.epoch, world.feed.depth, world.streams))
 
 
-def consume(world: World, visits: Visits, people: People, clicks: Clicks) -> None:
-    """Write clicks, row i being that of visit i, into the log, the counts and the users' own rows."""
-    if not len(visits):
-        return
-    scenario = world.scenario
-    utility = scenario.choice.utility(visits, clicks.item, people)
+def consumption(world: World, visits: Visits, people: People, clicks: Clicks) -> Consumption | None:
+    """Return what the clicks of some visits come to."""
+    if not len(clicks.row):
+        return None
+    choice, visits, people = world.scenario.choice, visits.take(clicks.row), people.take(clicks.row)
+    utility = choice.utility(visits, clicks.item, people)
     born = replace(people, interests=people.own["innate"]) if people.own else people
-    innate = scenario.choice.utility(visits, clicks.item, born) if people.own else utility
-    world.log.append(logrows.of_clicks(visits, clicks, world.epoch, world.feed.depth, world.streams))
+    innate = choice.utility(visits, clicks.item, born) if people.own else utility
+    rows = logrows.of_clicks(visits, clicks, world.epoch, world.feed.depth, world.streams)
+    return Consumption(visits, people, clicks, utility, innate, rows)
+
+
+def consume(
+    world: World, visits: Visits, people: People, clicks: Clicks, utility: Floats, innate: Floats, rows: Columns
+) -> None:  # fmt: skip
+    """Write clicks, row i being that of visit i, into the log, the counts and the users' own rows."""
+    scenario = world.scenario
+    world.log.append(rows)
     world.benchmark.choose(visits, clicks.row, people.interests, world.crowd.demand, world.crowd.consumed)
     new = world.crowd.consumed.add(visits.user, clicks.item)
     world.counters.click(visits.user, clicks.item, clicks.origin, utility, innate, new)

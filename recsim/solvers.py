@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
@@ -55,10 +55,10 @@ def alternating() -> Any:
 
             def solve(matrix: Any, ours: Any, theirs: Any, regularization: float, *, num_threads: int) -> None:
                 rows, columns = matrix.shape
-                with CREW.of(num_threads - 1 if rows >= max(LEAST, columns) else 0) as crew:
-                    if crew:
-                        shared.step(matrix, ours, theirs, regularization, crew)
-                if not crew:
+                with crew(rows, columns, num_threads) as others:
+                    if others:
+                        shared.step(matrix, ours, theirs, regularization, others)
+                if not others:
                     shared.forget(matrix)
                     long = matrix.nnz >= LONG * rows
                     alone(matrix, ours, theirs, regularization, num_threads=num_threads if long else 1)
@@ -188,6 +188,11 @@ class Crew:
 
 
 CREW = Crew()
+
+
+def crew(rows: int, columns: int, threads: int) -> AbstractContextManager[list[Interpreter]]:
+    """Give the processes that solve so many rows beside this one, as far as they are ready; those that are not there begin."""
+    return CREW.of(threads - 1 if rows >= max(LEAST, columns) else 0)
 
 
 # -------------------------------------------------------------------------------------------------------------- in one of them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
 
@@ -86,9 +86,8 @@ class Visits:
 
     def take(self, rows: Ints | Bools | slice) -> Self:
         """Return some of the visits."""
-        return replace(
-            self, user=self.user[rows], address=self.address[rows], ordinal=self.ordinal[rows], time=self.time[rows]
-        )
+        columns = self.user[rows], self.address[rows], self.ordinal[rows], self.time[rows]
+        return type(self)(*columns, self.released, self.randomness, self.gone, self.slots)
 
     @property
     def eligible(self) -> Ints:

@@ -187,7 +187,7 @@ def test_unsteered_choices_are_drawn_from_what_people_want_now(watched: rs.Scena
     By the mean share of what is chosen, and by how often two clicks of a visit stand for one item: 4 sigma (6e-5) each.
     """
     world = World(watched.but(consumption="again", consumed="stay"), 7)
-    visits = next(world.crowd.visits(watched.retrain.every * 86_400))
+    visits = next(iter(next(world.crowd.visits(watched.retrain.every * 86_400))))
     row = np.repeat(np.arange(len(visits)), 2)
     wants = np.zeros((len(row), world.items.topics.shape[1]))
     wants[:, 2] = 1.0

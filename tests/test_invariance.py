@@ -19,7 +19,7 @@ import pytest
 from conftest import kill_again_and_again
 
 import recsim as rs
-from recsim import amounts
+from recsim import amounts, eventlog, metrics
 from recsim.ahead import ahead
 from recsim.crowd import Crowd
 from recsim.simulation import World
@@ -84,20 +84,44 @@ def test_what_a_part_raises_is_raised_and_ends_the_work(threads: int) -> None:
     assert done == [0, 1, 2, 3] and max(begun) < 30
 
 
-def test_drawing_and_figures_in_threads_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People are drawn and measured some thousand at a time, and by several threads where there are; not a bit is another."""
-    asked, inside = [], amounts.ahead
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_part_begins_before_the_results_it_waits_for_are_written(threads: int) -> None:
+    """Each third part waits for all before, the others for what is four parts back; the caller is slow to write."""
+    written, begun = 0, {}
 
-    def watched(work: Any, parts: Any, threads: int) -> Any:
-        asked.append(threads)
-        return inside(work, parts, threads)
+    def work(part: int) -> int:
+        begun[part] = written
+        time.sleep(0.001 * (part % 2))
+        return part
 
-    monkeypatch.setattr(amounts, "ahead", watched)
+    def after(part: int) -> int:
+        return part if part % 3 == 0 else max(0, part - 4)
+
+    with closing(ahead(work, range(60), threads, after)) as results:
+        for result in results:
+            time.sleep(0.002)
+            assert result == written
+            written += 1
+    assert written == 60 and all(begun[part] >= after(part) for part in range(60))
+
+
+def test_drawing_figures_and_log_in_threads_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are drawn, measured and written down in parts, by several threads where there are; not a bit is another."""
+    asked: list[tuple[str, int]] = []
+    shared = (amounts, "ahead"), (metrics, "together"), (eventlog, "together")
+    for module, name in shared:
+        inside = getattr(module, name)
+
+        def watched(*parts: Any, threads: int, module: Any = module, inside: Any = inside) -> Any:
+            asked.append((module.__name__, threads))
+            return inside(*parts, threads=threads)
+
+        monkeypatch.setattr(module, name, watched)
     scenario = rs.Scenario(days=3, population=rs.SyntheticUsers(users=9001), catalog=rs.SyntheticItems(items=60))
     one = rs.run(scenario, seed=2, progress=False)
-    assert set(asked) == {1}
+    assert {threads for _, threads in asked} == {1}
     three = rs.run(scenario, seed=2, threads=3, progress=False)
-    assert 3 in asked
+    assert {(module.__name__, 3) for module, _ in shared} <= set(asked)
     assert (one.digest, one.history.to_csv()) == (three.digest, three.history.to_csv())
 
 
@@ -106,8 +130,8 @@ def test_order_of_users_changes_nothing(small: rs.Scenario, monkeypatch: pytest.
     straight, arrivals = digests(small), Crowd.visits
     shuffle = np.random.default_rng(5).permutation
 
-    def shuffled(crowd: Crowd, until: int) -> Iterator[Visits]:
-        return (visits.take(shuffle(len(visits))) for visits in arrivals(crowd, until))
+    def shuffled(crowd: Crowd, until: int) -> Iterator[list[Visits]]:
+        return ([visits.take(shuffle(len(visits)))] for rounds in arrivals(crowd, until) for visits in rounds)
 
     monkeypatch.setattr(Crowd, "visits", shuffled)
     assert digests(small, tile=37) == straight
@@ -155,7 +179,7 @@ def test_visits_are_served_one_by_one_where_one_reads_what_another_wrote(small: 
 def test_two_threads_may_rank_the_same_person(small: rs.Scenario) -> None:
     """Where one thread makes her list while another is about to, both make the same, whoever is there first."""
     world = World(small.but(consumption="again", consumed="stay", signals=(), benchmark=5), 7)
-    lists, visits = world.feed.shortlists, next(iter(world.crowd.visits(10 * 86_400)))
+    lists, visits = world.feed.shortlists, next(iter(next(world.crowd.visits(10 * 86_400))))
     users = np.unique(visits.user)
     quiet = lists.rank(world.feed.model, visits).items, lists._first[users].copy(), lists._had[users].copy()
     lists.clear()
@@ -289,7 +313,9 @@ def test_order_of_users_changes_nobody_who_changes(
 ) -> None:
     """With every dynamic switched on, users served in any order are the same people with the same log in the end."""
     arrivals, shuffle = Crowd.visits, np.random.default_rng(5).permutation
-    monkeypatch.setattr(Crowd, "visits", lambda crowd, until: (v.take(shuffle(len(v))) for v in arrivals(crowd, until)))
+    monkeypatch.setattr(
+        Crowd, "visits", lambda crowd, until: ([v.take(shuffle(len(v)))] for rounds in arrivals(crowd, until) for v in rounds)
+    )
     assert everything(World(moving, 7, tile=37).advance(moving.days)) == still_one
 
 

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 import recsim as rs
 from recsim import solvers
 from recsim.interpreters import Interpreter
+from recsim.simulation import World
 from recsim.solvers import CREW, Fit, _step
 
 FACTORS, PENALTY, STEPS = 8, 0.01, 3
@@ -64,6 +65,23 @@ def alone(matrix: csr_matrix, steps: int) -> list[bytes]:
         _step(matrix, ours, factors_of(matrix.shape[1], step), PENALTY, STEPS)
         result.append(ours.tobytes())
     return result
+
+
+def test_processes_begin_before_people_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there will be enough rows and threads for them, and not otherwise: they are there when the first model is trained."""
+    monkeypatch.setattr(solvers, "LEAST", 300)
+    people, drawn = rs.SyntheticUsers(users=300), []
+    inside = rs.SyntheticUsers.draw
+    monkeypatch.setattr(
+        rs.SyntheticUsers, "draw", lambda self, chance: drawn.append(len(CREW._here.get(os.getpid(), []))) or inside(self, chance)
+    )
+    scenario = rs.Scenario(days=1, recommender=rs.ALS(), population=people, catalog=rs.SyntheticItems(items=300))
+    for other, threads in (
+        (scenario, 1), (scenario.but(population=people.but(users=299)), 3), (scenario.but(recommender=rs.Random()), 3),
+        (scenario.but(catalog=rs.SyntheticItems(items=301)), 3), (scenario, 3),
+    ):  # fmt: skip
+        World(other, 1, threads)
+    assert drawn == [0, 0, 0, 0, 2]
 
 
 @pytest.mark.parametrize("size", [1, 3])

@@ -150,15 +150,17 @@ def test_the_best_are_those_of_a_full_sort(width: int, count: int, levels: int) 
     scores[chance.random(scores.shape) < 0.2] = -np.inf
     barred = chance.random((300, width + 5)) < 0.2  # also columns that are not looked at
     begins, columns = np.concatenate([[0], np.cumsum(barred.sum(axis=1))]), np.flatnonzero(barred) % (width + 5)
-    items, found = np.empty((200, count), np.int32), np.empty((200, count))
-    kernels.best(scores.copy(), rows, begins, columns, ties, items, found)
+    names = chance.permutation(width).astype(np.int32)
+    items, found = np.full((300, count), 9, np.int32), np.full((300, count), 9.0)
+    kernels.best(scores.copy(), rows, begins, columns, ties, names, items, found)
+    assert (np.delete(items, rows, axis=0) == 9).all() and (np.delete(found, rows, axis=0) == 9).all()
     for row in range(200):
         free = np.where(barred[rows[row], :width], -np.inf, scores[row])
         order = np.lexsort((ties, -free))
         order = order[np.isfinite(free[order])][:count]
         missing = count - len(order)
-        assert items[row].tolist() == order.tolist() + [-1] * missing
-        assert found[row].tolist() == free[order].tolist() + [-np.inf] * missing
+        assert items[rows[row]].tolist() == names[order].tolist() + [-1] * missing
+        assert found[rows[row]].tolist() == free[order].tolist() + [-np.inf] * missing
 
 
 @pytest.mark.parametrize("skew", [0.0, 1.0, 4.0])

@@ -37,7 +37,7 @@ FLOORS = [
     {"scenario", "clickworlds"},
     {"replays"},
     {"calibration"},
-    {"shortlists", "counting", "slates", "logrows", "slots"},
+    {"shortlists", "counting", "slates", "logrows", "slots", "tiles"},
     {
         "recommenders", "policies", "training", "behaviour", "dynamics", "presence", "creators", "births", "signals",
         "metrics", "clickmodels", "polarisation", "variety",
