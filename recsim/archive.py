@@ -326,6 +326,7 @@ class Archive:
             path.write_text(text, encoding="utf-8", newline="\n")
 
     def _parquet(self, path: Path, columns: Columns, about: dict[str, str] | None = None) -> None:
+        import pandas  # noqa: F401  (pyarrow would, and drop an interruption that comes meanwhile)
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -350,8 +351,13 @@ def stacked(parts: list[Columns]) -> Columns:
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:
     plain = {name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value for name, value in arrays.items()}
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **plain)
+    try:
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **plain)
+    except ValueError as fault:
+        if isinstance(fault.__context__, KeyboardInterrupt):  # zipfile complains of what an interruption has left open
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _load(path: Path, *needed: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, fields
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import gammaincinv, ndtri
 
 from recsim.ahead import THREADS
 from recsim.amounts import by_rows
+from recsim.codes import Codes
 from recsim.errors import RecsimError
 from recsim.randomness import Floats, Randomness
 from recsim.recipe import Recipe
@@ -21,7 +21,7 @@ from recsim.recipe import Recipe
 NEVER = np.iinfo(np.int64).max  # the second of what will not come out
 
 
-class Maker(IntEnum):
+class Maker(Codes):
     """Who made an item; the code is what tables store."""
 
     HUMAN = 0

@@ -509,7 +509,7 @@ def _not_lost(hook: Callable[[Any], object], lost: Any) -> None:
     """Interrupt anew, a moment later, where Python could not hand an interruption on, as in a destructor; tell of all else."""
     if isinstance(lost.exc_value, KeyboardInterrupt):
         Timer(0.05, interrupt_main, (signal.SIGTERM,)).start()
-    else:
+    elif getattr(lost.object, "__qualname__", "") != "ZipFile.__del__":  # it complains of what an interruption has left open
         hook(lost)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim.codes import Codes
 from recsim.consumption import Consumed
 from recsim.randomness import Floats, Randomness
 
@@ -21,7 +21,7 @@ DAY = 86_400  # seconds
 NOTHING = -1  # in place of an item: this position is empty
 
 
-class Origin(IntEnum):
+class Origin(Codes):
     """Why an impression or click came about; the code is what the log stores."""
 
     MODEL = 0

@@ -10,8 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +22,9 @@ import pytest
 from conftest import ROOT, call, environment, spawn, stopped
 
 import recsim as rs
-from recsim import arguments, cli, expectation, verdict
+from recsim import archive, arguments, cli, expectation, verdict
 from recsim.metrics import METRICS
+from recsim.world import FEED, HUMAN, Origin
 
 SCENARIOS = sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))
 
@@ -401,3 +405,32 @@ def test_no_distribution_called_recsim_is_here() -> None:
     """The check for the other recsim does not mistake this one for it."""
     with contextlib.suppress(PackageNotFoundError):
         pytest.fail(f"found {cli.distribution('recsim')}")
+
+
+def test_numpy_asks_nothing_in_python_of_a_code() -> None:
+    """What it asks of a number's class it drops whatever comes of it, an interruption too: so no step there may be Python's."""
+    model, friend, column, asked = Origin.MODEL, Origin.FRIEND, np.arange(9, dtype=np.int8), []
+    sys.setprofile(lambda frame, event, _: asked.append(frame.f_code.co_filename) if event == "call" else None)
+    try:
+        parts = np.full(9, model, np.int8), column == friend, np.isin(column, HUMAN), np.where(column > 4, friend, model)
+        parts += column[friend], np.zeros((9, 2))[FEED, :]
+    finally:
+        sys.setprofile(None)
+    assert len(parts) == 6 and not [name for name in asked if Path(name).name == "enum.py"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("method", ["__init__", "write"])
+def test_an_interruption_amid_a_file_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """What the library says as it is left with half an archive does not stand in its place, nor is it told."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile._ZipWriteFile, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        archive._save(tmp_path / "part.npz", {"a": np.arange(3)})
+    told: list[Any] = []
+    for place, told_of in ((zipfile.ZipFile.__del__, 0), (cli.main, 1)):
+        cli._not_lost(told.append, SimpleNamespace(exc_value=ValueError(), object=place))
+        assert len(told) == told_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,15 @@ def noted(monkeypatch: pytest.MonkeyPatch, scenario: rs.Scenario, seed: int = 5)
     rows: list[pd.DataFrame] = []
     arrivals = Crowd.visits
 
-    def visits(crowd: Crowd, until: int) -> Iterator[Visits]:
-        for part in arrivals(crowd, until):
+    def watched(crowd: Crowd, rounds: Iterable[Visits]) -> Iterator[Visits]:
+        for part in rounds:
             away = crowd.own[AWAY][part.user] if AWAY in crowd.own else np.zeros(len(part))
             columns = {"user": part.user, "ordinal": part.ordinal, "time": part.time, "away": away}
             rows.append(pd.DataFrame(columns))
             yield part
 
     with monkeypatch.context() as patch:
-        patch.setattr(Crowd, "visits", visits)
+        patch.setattr(Crowd, "visits", lambda crowd, until: (watched(crowd, rounds) for rounds in arrivals(crowd, until)))
         world = World(scenario, seed).advance(scenario.days)
     return world, pd.concat(rows).sort_values(["user", "ordinal"], ignore_index=True)
 
@@ -219,7 +219,9 @@ def test_tiles_and_threads_change_nobody_who_comes_and_goes(quiet: dict[str, obj
 def test_order_of_users_changes_nobody_who_comes_and_goes(quiet: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Users served in any order leave the same logs and the same people."""
     arrivals, shuffle = Crowd.visits, np.random.default_rng(5).permutation
-    monkeypatch.setattr(Crowd, "visits", lambda crowd, until: (v.take(shuffle(len(v))) for v in arrivals(crowd, until)))
+    monkeypatch.setattr(
+        Crowd, "visits", lambda crowd, until: ([v.take(shuffle(len(v)))] for rounds in arrivals(crowd, until) for v in rounds)
+    )
     assert everything(World(LIVING, 7, tile=37).advance(9.0)) == quiet
 
 

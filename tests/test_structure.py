@@ -47,7 +47,7 @@ FLOORS = [
     {"world", "network", "estimators"},
     {"catalog", "population", "consumption", "eventlog", "datasets", "impressions", "designs", "stores", "settings"},
     {"recipe", "files", "progress", "logfiles", "simplex", "survival", "amounts", "ratios", "bisection", "charts", "solvers"},
-    {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels"},
+    {"errors", "randomness", "inference", "tables", "console", "palette", "verdict", "panels", "codes"},
     {"kernels", "ahead", "interpreters"},
 ]  # fmt: skip
 MODULES = {path.stem for path in HOME.glob("*.py")} - {"__init__"}
