@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 THREADS = ContextVar("THREADS", default=1)
-"""How many threads may work on what takes no number of its own, such as figures by rows."""
+"""How many threads may work on what takes no number of its own: drawing, figures, the columns of the log."""
 
 
 @contextmanager
@@ -31,8 +31,9 @@ def ahead(
 ) -> Generator[Result]:
     """Yield what *work* makes of each part, in their order; in threads, this one among them, at most two parts a thread ahead.
 
-    *work* may read what the caller writes meanwhile only where that makes no difference to it; *after*: how many results the
-    caller must be done with before a part is begun. What it raises is raised here.
+    *work* may read what the caller writes meanwhile only where that makes no difference to it; *after*: how many results, of
+    parts before it, the caller must be done with before a part is begun. What it raises is raised here. A part that is alone as
+    it comes is begun when it is wanted, here, or as others have come.
 
     >>> list(ahead(lambda part: 2 * part, range(5), threads=2))
     [0, 2, 4, 6, 8]

@@ -91,11 +91,16 @@ class People:
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: Ints | slice) -> People:
+    def take(self, rows: Ints | Bools | slice) -> People:
         """Return some of them."""
-        own = {name: column[rows] for name, column in self.own.items()}
-        interests = self.interests[rows] if isinstance(rows, slice) else self.interests.take(rows, axis=0)  # thrice as fast
-        return People(self.user[rows], interests, self.demand, self.address, self.had, own)
+        if not isinstance(rows, slice):
+            rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+
+        def some(table: np.ndarray) -> np.ndarray:
+            return table[rows] if isinstance(rows, slice) else table.take(rows, axis=0)  # thrice as fast
+
+        own = {name: some(column) for name, column in self.own.items()}
+        return People(some(self.user), some(self.interests), self.demand, self.address, self.had, own)
 
     def preference(self, items: Items32) -> Floats:
         """Return p_u(i) = sum_k theta_uk phi_ik a_i / W_k for items (n, k) or (n,); NOTHING has preference 0.

@@ -280,7 +280,7 @@ class Crowd:
         """Return copies of users' own rows, brought up to a second each; nothing where nobody changes."""
         if not self.own:
             return {}
-        own = {name: column[user] for name, column in self.own.items()}
+        own = {name: column.take(user, axis=0) for name, column in self.own.items()}
         days = np.maximum(time - self.settled[user], 0) / DAY  # who has not come yet is as she was born
         for dynamics in self.dynamics:
             dynamics.rest(own, days)

@@ -32,18 +32,21 @@ of no visit), position from 0 (-1: not placed by the feed, propensity NaN), orig
 generations, via = origin through which the friend who shared an item had met it (-1: nobody shared it)."""
 
 
+MANY = 100_000  # rows whose columns are worth sharing among threads
+
+
 def digest(before: bytes, columns: Columns) -> bytes:
     """Return the digest after one more epoch: SHA-256 of the one before and the SHA-256 of each column in schema order."""
 
     def of(name: str) -> bytes:
         return hashlib.sha256(np.ascontiguousarray(columns[name], SCHEMA[name]).data).digest()
 
-    return hashlib.sha256(before + b"".join(_each(of))).digest()
+    return hashlib.sha256(before + b"".join(_each(of, len(columns["time"])))).digest()
 
 
-def _each(work: Callable[[str], Any]) -> list[Any]:
-    """Return what *work* makes of each column, in threads where they are allowed."""
-    return together(*(partial(work, name) for name in SCHEMA), threads=THREADS.get())
+def _each(work: Callable[[str], Any], rows: int) -> list[Any]:
+    """Return what *work* makes of each column; of many rows, in threads where they are allowed."""
+    return together(*(partial(work, name) for name in SCHEMA), threads=THREADS.get() if rows >= MANY else 1)
 
 
 def _order(*columns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -79,10 +82,12 @@ class EventLog:
         """Sort the rows of the window and put them behind those of earlier windows."""
         if not self._pending:
             return
-        parts, self._pending = self._pending, []
-        rows = dict(zip(SCHEMA, _each(lambda name: np.concatenate([part[name] for part in parts])), strict=True))
+        number = sum(len(part["time"]) for part in self._pending)
+        columns = _each(lambda name: np.concatenate([part[name] for part in self._pending]), number)
+        rows = dict(zip(SCHEMA, columns, strict=True))
         order = _order(*(rows[name] for name in ("time", "user", "visit", "position")))
-        self._put(len(order), lambda name: rows[name][order])
+        self._put(number, lambda name: rows[name][order])
+        self._pending.clear()
 
     def extend(self, columns: Columns) -> None:
         """Put sorted rows behind those that are there."""
@@ -92,16 +97,15 @@ class EventLog:
         """Put rows, of each column by its name, behind those that are there."""
         stop = self.rows + rows
 
-        def one(name: str) -> np.ndarray[Any, Any]:
+        def one(name: str) -> None:
             kept = self._columns[name]
             if stop > len(kept):
                 room = np.empty(max(stop, len(kept) + len(kept) // 2), kept.dtype)
                 room[: self.rows] = kept[: self.rows]
-                kept = room
+                kept = self._columns[name] = room
             kept[self.rows : stop] = column(name)
-            return kept
 
-        self._columns = dict(zip(SCHEMA, _each(one), strict=True))
+        _each(one, rows)
         self.rows = stop
 
     def columns(self, start: int = 0, stop: int | None = None) -> Columns:

@@ -65,8 +65,9 @@ class World:
         self.scenario, self.seed, self.forks = scenario, whole_number("seed", seed, 0), forks
         self.threads, self.tile = whole_number("threads", threads, 1), whole_number("tile", tile, 1)
         self.randomness = Randomness(self.seed)
-        people, items = getattr(scenario.population, "users", None) or 0, getattr(scenario.catalog, "items", None) or 0
-        scenario.recommender.expect(people, items, self.threads)
+        people, items = getattr(scenario.population, "users", None), getattr(scenario.catalog, "items", None)
+        if scenario.models(scenario.days)[0] and isinstance(people, int) and isinstance(items, int):
+            scenario.recommender.expect(people, items, self.threads)
         with allowing(self.threads):
             users: Users = like.users if like else everybody(scenario, self.seed)
             stock: Stock = Stock(scenario, self.seed, like.crowd.stock if like else None)

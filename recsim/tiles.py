@@ -9,7 +9,7 @@ import numpy as np
 
 from recsim.world import Visits
 
-TILE, LEAST = 16384, 1024  # visits a tile, about; and fewer, down to so many, where all threads are to have work
+TILE, LEAST = 16384, 1024  # visits a tile at most; and fewer, down to so many, where all threads are to have work
 
 
 class Tile(NamedTuple):
@@ -20,11 +20,11 @@ class Tile(NamedTuple):
 
 
 def tiles(rounds: Iterable[Visits], size: int, threads: int) -> Iterator[Tile]:
-    """Yield the tiles, of about *size* visits at most, of rounds: each one visit of some users, ascending, who are all in the
-    first of them; or of a single round in any order.
+    """Yield the tiles, of *size* visits at most, of rounds: each one visit of some users, ascending, who are all in the first of
+    them; or of a single round in any order.
 
     Rounds are cut between the same users, the shorter ones into fewer parts, each of which is several of a longer round. So a
-    tile waits for those in which its own users have visited before, and not for the whole round.
+    tile waits for those up to the one in which the last of its users has visited before, and not for the whole round.
     """
     first, begun, ends, done = np.zeros(0, np.int64), 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
     for number, visits in enumerate(rounds):
@@ -33,11 +33,11 @@ def tiles(rounds: Iterable[Visits], size: int, threads: int) -> Iterator[Tile]:
         before, ends = (ends, done), len(first) * np.arange(1, parts + 1) // parts
         cuts = np.append(np.searchsorted(visits.user, first[ends[:-1]]), len(visits)) if number else ends
         after = before[1][np.searchsorted(before[0], ends)] if number else np.zeros(parts, np.int64)
-        done = begun + np.cumsum(np.diff(cuts, prepend=0) > 0)
+        done = begun + np.cumsum(-(-np.diff(cuts, prepend=0) // size))
         begun = int(done[-1])
         for start, end, wanted in zip(np.append(0, cuts[:-1]).tolist(), cuts.tolist(), after.tolist(), strict=True):
-            if start < end:
-                yield Tile(visits.take(slice(start, end)), wanted)
+            for place in range(start, end, size):  # once, but where those who come again are neighbours
+                yield Tile(visits.take(slice(place, min(place + size, end))), wanted)
 
 
 def _parts(visits: int, size: int, threads: int) -> int:

@@ -68,9 +68,12 @@ def test_two_arms_alike_with_one_log_are_one_world(pair: str) -> None:
 
 @pytest.mark.parametrize("log", ["shared", "diverted"])
 def test_a_split_world_does_not_depend_on_tiles(log: str) -> None:
-    """Visits served seven at a time give the log of visits served all together."""
-    logs = [Trial(World(B, 5, forks=True, tile=tile).advance(5.0), (A, B), 0.4, log).advance(A.days) for tile in (7, 4096)]
-    assert same_log(*logs)
+    """Visits served seven at a time, in one thread or three, give the log of visits served all together."""
+    whole, *cut = (
+        Trial(World(B, 5, threads, tile, forks=True).advance(5.0), (A, B), 0.4, log).advance(A.days)
+        for tile, threads in ((4096, 1), (7, 1), (7, 3))
+    )
+    assert all(same_log(one, whole) for one in cut)
 
 
 def test_diverted_feeds_learn_from_their_own_users_alone() -> None:

@@ -117,6 +117,7 @@ def test_drawing_figures_and_log_in_threads_are_those_of_one(monkeypatch: pytest
             return inside(*parts, threads=threads)
 
         monkeypatch.setattr(module, name, watched)
+    monkeypatch.setattr(eventlog, "MANY", 1000)
     scenario = rs.Scenario(days=3, population=rs.SyntheticUsers(users=9001), catalog=rs.SyntheticItems(items=60))
     one = rs.run(scenario, seed=2, progress=False)
     assert {threads for _, threads in asked} == {1}

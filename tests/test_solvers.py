@@ -75,13 +75,14 @@ def test_processes_begin_before_people_are_drawn(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         rs.SyntheticUsers, "draw", lambda self, chance: drawn.append(len(CREW._here.get(os.getpid(), []))) or inside(self, chance)
     )
-    scenario = rs.Scenario(days=1, recommender=rs.ALS(), population=people, catalog=rs.SyntheticItems(items=300))
+    scenario = rs.Scenario(days=8, recommender=rs.ALS(), population=people, catalog=rs.SyntheticItems(items=300))
     for other, threads in (
-        (scenario, 1), (scenario.but(population=people.but(users=299)), 3), (scenario.but(recommender=rs.Random()), 3),
+        (scenario, 1), (scenario.but(days=7.0), 3), (scenario.but(population=people.but(users=299)), 3),
+        (scenario.but(recommender=rs.Random()), 3),
         (scenario.but(catalog=rs.SyntheticItems(items=301)), 3), (scenario, 3),
     ):  # fmt: skip
         World(other, 1, threads)
-    assert drawn == [0, 0, 0, 0, 2]
+    assert drawn == [0, 0, 0, 0, 0, 2]
 
 
 @pytest.mark.parametrize("size", [1, 3])
