@@ -5,8 +5,8 @@
 Every figure is taken in a process of its own, kept on as many processors as it may use; what is compared is measured in turns,
 round by round, so that whatever else the machine does meets both, and medians of the rounds make the ratios. `million` and
 `bare` take minutes. T-RECS is installed into an environment of its own that is thrown away afterwards; where that fails, it is
-left out with a word. The JSON has every round and the machine; parts that are in the file already stay in it, and in the table,
-which --write puts between the marks of a page.
+left out with a word, as Mesa is where it is not installed. The JSON has every round and the machine; parts that are in the file
+already stay in it, and in the table, which --write puts between the marks of a page.
 
     bare        100,000 users x 10,000 items, ALS, 10 epochs, beside implicit's fits and filtered lists for the same matrices
     all         the same with all impressions kept and the team's benchmark
@@ -31,6 +31,7 @@ import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,6 +96,9 @@ def peers(rounds: int) -> tuple[Rounds, list[Row]]:
         (100_000, 10_000, 5, ("mesa", "simpy")), (10_000, 1000, 20, ("mesa", "simpy", "trecs")), (1000, 10_000, 40, ("trecs",)),
     ):  # fmt: skip
         size = "--users", users, "--items", items
+        if "mesa" in others and find_spec("mesa") is None:
+            print("  Mesa is not installed (pip install mesa): left out", file=sys.stderr)
+            others = tuple(name for name in others if name != "mesa")
         runs = {name: partial(measured, "peers.py", name, *size, "--steps", steps) for name in ("recsim", *others)}
         with trecs() as python:
             if "trecs" in others and python:
